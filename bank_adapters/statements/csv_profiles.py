@@ -1,0 +1,380 @@
+"""Bank CSV files read by a profile: rows to statements.
+
+A row is an entry, a check row (opening, closing, totals) or a refusal; none is skipped because it
+could not be understood. Rows may stand newest first: the chain of running balances tells.
+"""
+
+import csv
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import date, time
+from typing import NamedTuple
+
+from bank_adapters.errors import (
+    CurrencyMismatchError,
+    HeaderNotFoundError,
+    InvalidProfileError,
+    StatementFileError,
+    UnreadableAmountError,
+    UnreadableDateError,
+    UnreadableRowError,
+)
+from bank_adapters.statements.amounts import DateReader, NumberReader, clean, decimals_of
+from bank_adapters.statements.csv_checks import (
+    CheckBalance,
+    CheckRows,
+    CheckTotals,
+    statement_of_rows,
+)
+from bank_adapters.statements.profile import Profile, header_name
+from bank_adapters.statements.statement import Statement, StatementLine, Status, Warning_
+from bank_adapters.statements.text import TextFile
+
+FORMAT = "csv"
+
+_HEADER_ROWS_MAX = 100  # preambles are a dozen lines; a proposal need not read a whole file
+_LABEL_SEPARATORS = " \t:;,=|"
+
+
+class Row(NamedTuple):
+    """One record: `position` is its first line, `raw` its lines as they stand."""
+
+    position: int
+    cells: list[str]
+    raw: str
+
+
+class Header(NamedTuple):
+    """Where each field's column is. Only `narrative` may have several."""
+
+    row: Row
+    columns: dict[str, list[int]]
+
+    def one(self, name: str) -> int | None:
+        found = self.columns.get(name)
+        return found[0] if found else None
+
+
+@dataclass(slots=True)
+class _Table:
+    """What was read so far. Belongs to the reader while it loops over the rows."""
+
+    lines: dict[str | None, list[StatementLine]] = field(default_factory=dict)
+    openings: dict[str | None, dict[int, int]] = field(default_factory=dict)
+    currencies: dict[str | None, str] = field(default_factory=dict)
+    checks: CheckRows = field(default_factory=CheckRows)
+    account_label: str | None = None
+
+
+def find_header(text: TextFile, profile: Profile) -> Header:
+    """The first row that carries every column of the layout.
+
+    Raises HeaderNotFoundError; InvalidProfileError where a field's names match two columns.
+    """
+    needed = [name for name in profile.columns if name not in profile.optional_columns]
+    try:
+        for number, row in enumerate(_rows(text.lines, profile.delimiter)):
+            if number >= _HEADER_ROWS_MAX:
+                break
+            columns = _columns(row, profile)
+            if all(name in columns for name in needed):
+                for name, found in columns.items():
+                    if len(found) > 1 and name != "narrative":
+                        raise InvalidProfileError(
+                            profile.name, f"{len(found)} columns of the file match {name}"
+                        )
+                return Header(row, columns)
+    except StatementFileError:
+        pass  # rows that are no CSV at all: not this layout
+    raise HeaderNotFoundError(profile.name, tuple(profile.columns[name][0] for name in needed))
+
+
+def _columns(row: Row, profile: Profile) -> dict[str, list[int]]:
+    columns: dict[str, list[int]] = {}
+    for index, cell in enumerate(row.cells):
+        name = header_name(cell)
+        for field_name, aliases in profile.columns.items():
+            if name in aliases:
+                columns.setdefault(field_name, []).append(index)
+    return columns
+
+
+def read_csv(
+    text: TextFile, profile: Profile, *, account: str | None = None
+) -> tuple[list[Statement], list[Warning_]]:
+    """Read all accounts of the file; *account* is used where neither column nor label names one.
+
+    Raises subclasses of StatementFileError, with the line, where it would have to guess.
+    """
+    header = find_header(text, profile)
+    reader = _TableReader(profile, header)
+    table = reader.read(_rows(text.lines, profile.delimiter))
+    warnings = reader.warnings
+    fallback = table.account_label or account
+    if not table.lines:  # a month without entries is still a statement
+        table.lines[None] = []
+    if len(table.lines) > 1 and table.checks.found:
+        raise UnreadableRowError(
+            header.row.raw,
+            "a table of several accounts with balances or totals of one",
+            position=header.row.position,
+        )
+    statements = []
+    for number, lines in table.lines.items():
+        named = number or fallback
+        if named is None:
+            message = "neither a column nor a label names the account"
+            warnings.append(Warning_("account_missing", header.row.position, message))
+        currency = table.currencies.get(number, profile.currency)
+        statements.append(
+            statement_of_rows(
+                lines,
+                profile=profile,
+                account=named,
+                currency=currency,
+                balances_before=table.openings.get(number, {}),
+                checks=table.checks,
+                position=header.row.position,
+                warnings=warnings,
+            )
+        )
+    for missing in sorted(profile.expects - table.checks.found):
+        message = f"a complete file of this layout has a row for {missing}; this one has none"
+        warnings.append(Warning_("footer_missing", len(text.lines), message))
+    return statements, warnings
+
+
+def _rows(lines: list[str], delimiter: str) -> Iterator[Row]:
+    reader = csv.reader((f"{line}\n" for line in lines), delimiter=delimiter, strict=True)
+    start = 0
+    while True:
+        try:
+            cells = next(reader)
+        except StopIteration:
+            return
+        except csv.Error as error:
+            # Named by its first line: a quote that is never closed runs to the end of the file.
+            raise UnreadableRowError(
+                lines[start], f"not CSV ({error})", position=start + 1
+            ) from None
+        end = reader.line_num
+        yield Row(
+            start + 1, cells, lines[start] if end - start == 1 else "\n".join(lines[start:end])
+        )
+        start = end
+
+
+class _TableReader:
+    """Reads rows one by one; `warnings` grows as it goes."""
+
+    def __init__(self, profile: Profile, header: Header) -> None:
+        self.warnings: list[Warning_] = []
+        self._profile = profile
+        self._header = header
+        self._width = len(header.row.cells)
+        self._numbers: NumberReader = profile.numbers()
+        self._dates: DateReader = profile.dates()
+        self._period_dates = DateReader(
+            profile.name, profile.period_formats or profile.date_formats
+        )
+        self._flags = dict.fromkeys(map(str.casefold, profile.debit_words), -1)
+        self._flags |= dict.fromkeys(map(str.casefold, profile.credit_words), 1)
+        self._decimals = decimals_of(profile.currency)
+        self._date_column = header.columns["booked_on"][0]
+        self._labels = [
+            (label, word)
+            for label, words in profile.labels.items()
+            for word in words
+            if label != "pending"
+        ]
+
+    def read(self, rows: Iterator[Row]) -> _Table:
+        table = _Table()
+        header_position = self._header.row.position
+        for row in rows:
+            if not any(map(str.strip, row.cells)):
+                continue
+            if row.position < header_position:
+                self._label(row, table)
+            elif row.position > header_position:
+                if row.cells == self._header.row.cells:
+                    continue  # printed again at the top of each page
+                self._row(row, table)
+        return table
+
+    def _row(self, row: Row, table: _Table) -> None:
+        is_wide = len(row.cells) >= self._width
+        cell = row.cells[self._date_column] if len(row.cells) > self._date_column else ""
+        is_pending = clean(cell).casefold() in self._profile.labels["pending"]
+        if is_wide and not is_pending and clean(cell):
+            try:
+                self._dates.read(cell, position=row.position)
+            except UnreadableDateError:
+                if self._label(row, table):
+                    return
+                raise
+        elif not is_pending:
+            if self._label(row, table):
+                return
+            reason = f"{len(row.cells)} cells where the header has {self._width}"
+            if is_wide:
+                reason = "no date, and not a row that this layout knows"
+            raise UnreadableRowError(row.raw, reason, position=row.position)
+        if any(map(str.strip, row.cells[self._width :])) or len(row.cells) < self._width:
+            reason = f"{len(row.cells)} cells where the header has {self._width}"
+            raise UnreadableRowError(row.raw, reason, position=row.position)
+        if self._is_blank(row) and self._label(row, table):
+            return  # "01-03-2026;Saldo Awal;;;750.000.000,00"
+        self._entry(row, table, is_pending=is_pending)
+
+    def _is_blank(self, row: Row) -> bool:
+        """Whether no amount stands in the row."""
+        columns = [self._header.one(name) for name in ("debit", "credit", "amount")]
+        return not any(clean(row.cells[column]) for column in columns if column is not None)
+
+    def _label(self, row: Row, table: _Table) -> bool:
+        """Read a row outside the entries; whether it is one that the layout knows."""
+        for label, word in self._labels:
+            at = _label_at(row.cells, word)
+            if at is None:
+                continue
+            behind = [clean(row.cells[at])[len(word) :], *row.cells[at + 1 :]]
+            value = self._profile.delimiter.join(behind).strip(_LABEL_SEPARATORS)
+            if label == "account":
+                table.account_label = clean(value) or None
+            elif label == "period":
+                days = self._period_dates.find_all(value)
+                if len(days) == 2:
+                    table.checks.period = (days[0], days[1])
+            elif label == "totals":
+                debit, credit = self._cell(row, "debit"), self._cell(row, "credit")
+                if debit is not None and credit is not None:
+                    table.checks.totals = CheckTotals(debit, credit, row.position)
+            elif label in {"opening", "closing"}:
+                units = self._cell(row, "balance") if len(row.cells) == self._width else None
+                if units is None:
+                    units = self._numbers.units(value, self._decimals, position=row.position)
+                if units is not None and label == "opening":
+                    table.checks.opening = CheckBalance(units, row.position)
+                elif units is not None:
+                    table.checks.closing = CheckBalance(units, row.position)
+            return True
+        return False
+
+    def _cell(self, row: Row, name: str) -> int | None:
+        column = self._header.one(name)
+        if column is None or column >= len(row.cells):
+            return None
+        return self._numbers.units(row.cells[column], self._decimals, position=row.position)
+
+    def _day(self, row: Row, name: str) -> tuple[date | None, time | None]:
+        column = self._header.one(name)
+        if column is None or not clean(row.cells[column]):
+            return None, None
+        day, clock = self._dates.read(row.cells[column], position=row.position)
+        if day is None:
+            message = f"{clean(row.cells[column])} is a day that does not exist"
+            self.warnings.append(Warning_("impossible_date", row.position, message))
+        return day, clock
+
+    def _take_currency(self, row: Row, account: str | None, table: _Table) -> None:
+        currency = (self._text(row, "currency") or self._profile.currency).upper()
+        known = table.currencies.setdefault(account, currency)
+        if known != currency:
+            raise CurrencyMismatchError(known, currency, position=row.position)
+        self._decimals = decimals_of(currency)
+
+    def _signed_amount(self, row: Row) -> int:
+        """The row's amount by the layout's sign rule, negative for money out of the account."""
+        rule = self._profile.sign_rule
+        position = row.position
+        if rule == "two_columns":
+            debit, credit = self._cell(row, "debit"), self._cell(row, "credit")
+            if debit is None and credit is None:
+                raise UnreadableRowError(row.raw, "no amount", position=position)
+            if debit and credit:
+                raise UnreadableRowError(row.raw, "debit and credit at once", position=position)
+            if (debit or 0) < 0 or (credit or 0) < 0:
+                raise UnreadableRowError(row.raw, "an amount below zero", position=position)
+            units = (credit or 0) - (debit or 0)
+            flag = self._text(row, "flag")
+            if flag and units and self._flag(flag, row) * units < 0:
+                raise UnreadableRowError(
+                    row.raw, f"column and flag {flag!r} differ", position=position
+                )
+            return units
+        cell = row.cells[self._header.columns["amount"][0]]
+        read = self._numbers.signed_units(cell, self._decimals, position=position)
+        if read is None:
+            raise UnreadableRowError(row.raw, "no amount", position=position)
+        units, is_signed_by_word = read
+        if rule == "suffix":
+            if not is_signed_by_word:
+                raise UnreadableAmountError(cell, "no debit or credit word", position=position)
+            return units
+        if units < 0:
+            raise UnreadableRowError(row.raw, "an amount below zero", position=position)
+        return units * self._flag(self._text(row, "flag") or "", row)
+
+    def _flag(self, word: str, row: Row) -> int:
+        sign = self._flags.get(word.casefold())
+        if sign is None:
+            raise UnreadableRowError(
+                row.raw, f"{word!r} is neither debit nor credit", position=row.position
+            )
+        return sign
+
+    def _text(self, row: Row, name: str) -> str | None:
+        column = self._header.one(name)
+        return None if column is None else clean(row.cells[column]) or None
+
+    def _entry(self, row: Row, table: _Table, *, is_pending: bool) -> None:
+        position = row.position
+        account = self._text(row, "account")
+        self._take_currency(row, account, table)
+        booked_on = booked_time = None
+        if not is_pending:
+            booked_on, booked_time = self._day(row, "booked_on")
+        value_on, _ = self._day(row, "value_on")
+        units = self._signed_amount(row)
+        if units == 0:
+            self.warnings.append(Warning_("zero_amount", position, "an entry over nothing"))
+        if (before := self._cell(row, "balance_before")) is not None:
+            table.openings.setdefault(account, {})[position] = before
+        texts = (clean(row.cells[column]) for column in self._header.columns["narrative"])
+        status: Status = "pending" if is_pending else "booked"
+        table.lines.setdefault(account, []).append(
+            StatementLine(
+                position=position,
+                booked_on=booked_on,
+                value_on=value_on,
+                entry_on=booked_on,
+                booked_time=booked_time,
+                amount_units=units,
+                balance_after_units=self._cell(row, "balance"),
+                reversal=False,
+                status=status,
+                bank_reference=self._text(row, "bank_reference"),
+                reference=self._text(row, "reference"),
+                counterparty=self._text(row, "counterparty"),
+                narrative=" ".join(filter(None, texts)),
+                transaction_code=self._text(row, "transaction_code"),
+                sub_entries=(),
+                raw=row.raw,
+            )
+        )
+
+
+def _label_at(cells: list[str], word: str) -> int | None:
+    """Index of the cell that is *word*, or of the first filled cell where it begins with it."""
+    is_first = True
+    for index, cell in enumerate(cells):
+        name = header_name(cell)
+        if not name:
+            continue
+        if name == word:
+            return index
+        if is_first and name.startswith(word) and name[len(word)] in _LABEL_SEPARATORS:
+            return index
+        is_first = False
+    return None

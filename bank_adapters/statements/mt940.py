@@ -1,0 +1,307 @@
+"""SWIFT MT940, customer statement message: bytes to statements.
+
+Fields are grouped into pages (one balance to the next), and pages into statements: a page that
+closes with `:62M:` goes on in the page of the same account that opens with `:60M:`. What banks do
+beyond the standard is read as long as it has one meaning; arithmetic that fails is a finding
+(`adds_up`), not a refusal.
+"""
+
+import re
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import NamedTuple
+
+from bank_adapters.errors import (
+    CurrencyMismatchError,
+    StatementNotFoundError,
+    UnreadableBalanceError,
+)
+from bank_adapters.statements.amounts import decimals_of, swift_date, swift_units, units_text
+from bank_adapters.statements.mt940_entries import read_entries
+from bank_adapters.statements.mt940_fields import Fields, has_statement_tags, split_fields
+from bank_adapters.statements.mt940_pages import Page, group_pages
+from bank_adapters.statements.statement import (
+    Balance,
+    Statement,
+    StatementLine,
+    Warning_,
+    booked_units,
+)
+from bank_adapters.statements.text import TextFile
+
+FORMAT = "mt940"
+
+# 1!a6!n3!a15d; a closing without currency is seen and takes the opening's.
+_BALANCE = re.compile(
+    r":6[0245][FM]?: ?([CD])([0-9]{6}) *([A-Z]{3})? *([0-9]++(?:,[0-9]*+)?|,[0-9]++) *",
+    re.IGNORECASE | re.ASCII,
+)
+_STATEMENT_NO = re.compile(r"([0-9]+)(?:/([0-9]+))?", re.ASCII)
+_BIC = "[A-Z]{6}[A-Z0-9]{2}(?:[A-Z0-9]{3})?"
+_BANK_AND_ACCOUNT = re.compile(rf"({_BIC}|[0-9]{{8}})/(.+)")
+
+
+@dataclass(slots=True)
+class _Part:
+    """One page, read."""
+
+    bank: str | None
+    account: str | None
+    currency: str | None
+    decimals: int
+    statement_no: str | None
+    page: int | None
+    opening: Balance | None
+    closing: Balance | None
+    adds_up: bool | None
+    lines: list[StatementLine]
+    information: str
+    position: int
+
+
+def claims(text: TextFile) -> bool:
+    """Whether the text looks like an MT940. Proposes only."""
+    return has_statement_tags(text.lines)
+
+
+def read_mt940(text: TextFile) -> tuple[list[Statement], list[Warning_]]:
+    """Read all statements of the text, in file order, and the warnings about them.
+
+    Raises subclasses of StatementFileError, with the line, where it would have to guess.
+    """
+    warnings: list[Warning_] = []
+    fields, outside = split_fields(text.lines)
+    for index in outside:
+        message = "text outside of any statement was left out"
+        warnings.append(Warning_("text_outside", index + 1, message))
+    parts = [
+        _read_page(text.lines, fields, page, warnings) for page in group_pages(text.lines, fields)
+    ]
+    if not parts:
+        raise StatementNotFoundError(FORMAT)
+    return _join_pages(parts, warnings), warnings
+
+
+def _read_page(lines: list[str], fields: Fields, page: Page, warnings: list[Warning_]) -> _Part:
+    start = page.start + 1
+    opening_text = _match_balance(lines, fields, page.opening)
+    closing_text = _match_balance(lines, fields, page.closing)
+    opening_currency = opening_text.currency if opening_text else None
+    closing_currency = closing_text.currency if closing_text else None
+    if closing_text and opening_currency and closing_currency not in {None, opening_currency}:
+        raise CurrencyMismatchError(
+            opening_currency, str(closing_currency), position=closing_text.position
+        )
+    currency = opening_currency or closing_currency
+    decimals = decimals_of(currency)
+    opening = _read_balance(opening_text, decimals, warnings)
+    closing = _read_balance(closing_text, decimals, warnings)
+    read = read_entries(
+        lines,
+        fields,
+        page.entries,
+        decimals=decimals,
+        opened_on=opening.on if opening else None,
+        closed_on=closing.on if closing else None,
+        warnings=warnings,
+    )
+    bank, account = _bank_and_account(page, currency)
+    statement_no, page_no = _numbers(lines, fields, page, warnings)
+    for what, value in (
+        ("account", account),
+        ("currency", currency),
+        ("opening", opening),
+        ("closing", closing),
+    ):
+        if value is None:
+            message = f"the statement that begins here has no {what}"
+            warnings.append(Warning_(f"{what}_missing", start, message))
+    return _Part(
+        bank,
+        account,
+        currency,
+        decimals,
+        statement_no,
+        page_no,
+        opening,
+        closing,
+        _adds_up(opening, read, closing, decimals, warnings),
+        read,
+        " ".join(fields.text(number, lines).strip() for number in page.information),
+        start,
+    )
+
+
+class _BalanceText(NamedTuple):
+    """A balance field by its parts, amount not yet read because that needs the currency."""
+
+    position: int
+    is_debit: bool
+    day: str
+    currency: str | None
+    amount: str
+    is_intermediate: bool
+    has_more_lines: bool
+
+
+def _match_balance(lines: list[str], fields: Fields, number: int | None) -> _BalanceText | None:
+    if number is None:
+        return None
+    start = fields.starts[number]
+    line = lines[start]
+    matched = _BALANCE.fullmatch(line)
+    if matched is None:
+        reason = "not a balance (mark, date, currency, amount with decimal comma)"
+        if "." in line:
+            reason = "a point in the amount may group thousands or mark decimals"
+        raise UnreadableBalanceError(line, reason, position=start + 1)
+    mark, day, currency, amount = matched.groups()
+    return _BalanceText(
+        start + 1,
+        mark in "Dd",
+        day,
+        currency.upper() if currency else None,
+        amount,
+        fields.tags[number].endswith("M"),
+        fields.has_more_lines(number, lines),
+    )
+
+
+def _read_balance(
+    text: _BalanceText | None, decimals: int, warnings: list[Warning_]
+) -> Balance | None:
+    if text is None:
+        return None
+    position = text.position
+    if "," not in text.amount:
+        message = f"amount {text.amount} has no decimal comma; read as whole units"
+        warnings.append(Warning_("amount_without_comma", position, message))
+    units = swift_units(text.amount, decimals, position=position)
+    on = swift_date(text.day)
+    if on is None:
+        message = f"{text.day} is a day that does not exist"
+        warnings.append(Warning_("impossible_date", position, message))
+    if text.has_more_lines:
+        message = "text behind the balance was left out"
+        warnings.append(Warning_("text_outside", position + 1, message))
+    return Balance(
+        -units if text.is_debit else units,
+        on,
+        position,
+        is_intermediate=text.is_intermediate,
+    )
+
+
+def _adds_up(
+    opening: Balance | None,
+    read: list[StatementLine],
+    closing: Balance | None,
+    decimals: int,
+    warnings: list[Warning_],
+) -> bool | None:
+    if opening is None or closing is None:
+        return None
+    total = booked_units(read)
+    difference = closing.units - opening.units - total
+    if difference:
+        message = (
+            f"opening {units_text(opening.units, decimals)} and entries "
+            f"{units_text(total, decimals)} miss closing {units_text(closing.units, decimals)} "
+            f"by {units_text(difference, decimals)}"
+        )
+        warnings.append(Warning_("does_not_add_up", closing.position, message))
+    return not difference
+
+
+def _bank_and_account(page: Page, currency: str | None) -> tuple[str | None, str | None]:
+    """Take bank and currency off `BIC/account`, `bank code/account` and `accountIDR`."""
+    if page.account is None:
+        return page.sender, None
+    bank, account = page.sender, page.account
+    if matched := _BANK_AND_ACCOUNT.fullmatch(account):
+        bank, account = matched[1], matched[2].strip()
+    if currency and account.endswith(currency) and account[: -len(currency)].strip(" /"):
+        account = account[: -len(currency)].rstrip(" /")
+    return bank, account
+
+
+def _numbers(
+    lines: list[str], fields: Fields, page: Page, warnings: list[Warning_]
+) -> tuple[str | None, int | None]:
+    """Statement number as the bank wrote it (leading zeros and all) and the page."""
+    if page.number is None:
+        return None, None
+    position = fields.starts[page.number] + 1
+    text = fields.first_line(page.number, lines)
+    if fields.has_more_lines(page.number, lines):
+        message = "text behind the statement number was left out"
+        warnings.append(Warning_("text_outside", position + 1, message))
+    matched = _STATEMENT_NO.fullmatch(text or "")
+    if matched is None or len(matched[2] or "") > 9:
+        message = "the statement number is not digits, optionally with a page"
+        warnings.append(Warning_("odd_statement_no", position, message))
+        return text, None
+    return matched[1], int(matched[2]) if matched[2] else None
+
+
+def _join_pages(parts: list[_Part], warnings: list[Warning_]) -> list[Statement]:
+    """Chain pages `:62M:` to `:60M:` per account and statement number, in file order."""
+    groups: list[list[_Part]] = []
+    unfinished: dict[tuple[str | None, str | None], list[_Part]] = {}
+    for part in parts:
+        key = (part.account, part.statement_no)
+        group = unfinished.pop(key, None)
+        if part.opening is None or not part.opening.is_intermediate or group is None:
+            if part.opening is not None and part.opening.is_intermediate:
+                message = "the page before this one is not in the file"
+                warnings.append(Warning_("earlier_page_missing", part.position, message))
+            group = []
+            groups.append(group)
+        group.append(part)
+        if part.closing is not None and part.closing.is_intermediate:
+            unfinished[key] = group
+    return [_statement(group, warnings) for group in groups]
+
+
+def _statement(group: list[_Part], warnings: list[Warning_]) -> Statement:
+    first, last = group[0], group[-1]
+    sums = [part.adds_up for part in group]
+    sums += [_follows(earlier, later, warnings) for earlier, later in pairwise(group)]
+    if last.closing is not None and last.closing.is_intermediate:
+        message = "the page after this one is not in the file"
+        warnings.append(Warning_("later_page_missing", last.closing.position, message))
+    adds_up = None if None in sums else all(sums)
+    return Statement(
+        bank=first.bank,
+        account=first.account,
+        currency=first.currency,
+        decimals=first.decimals,
+        statement_no=first.statement_no,
+        page=first.page,
+        kind="end_of_day",
+        opening=first.opening,
+        closing=last.closing,
+        adds_up=False if False in sums else adds_up,
+        lines=tuple(line for part in group for line in part.lines),
+        information=" ".join(part.information for part in group if part.information),
+        position=first.position,
+    )
+
+
+def _follows(earlier: _Part, later: _Part, warnings: list[Warning_]) -> bool:
+    """Whether *later* opens with the figure that *earlier* closed with."""
+    if earlier.currency and later.currency and earlier.currency != later.currency:
+        raise CurrencyMismatchError(earlier.currency, later.currency, position=later.position)
+    if None not in {earlier.page, later.page} and later.page != (earlier.page or 0) + 1:
+        message = f"page {later.page} follows page {earlier.page}"
+        warnings.append(Warning_("page_gap", later.position, message))
+    if earlier.closing is None or later.opening is None:
+        return False  # never: only a page with a closing is carried on, by one with an opening
+    if earlier.closing.units != later.opening.units:
+        message = (
+            f"this page opens with {units_text(later.opening.units, later.decimals)}, the one "
+            f"before closed with {units_text(earlier.closing.units, earlier.decimals)}"
+        )
+        warnings.append(Warning_("page_chain_broken", later.opening.position, message))
+        return False
+    return True

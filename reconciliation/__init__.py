@@ -1,0 +1,1 @@
+"""Reconcile the bank's statements with the books."""

@@ -1,0 +1,106 @@
+"""What holds for any bytes: a value or a named refusal, and never a lost entry."""
+
+import csv
+import datetime as d
+import io
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bank_adapters import BankAdapterError, StatementFile, read_statement_file
+from ledger.money import sen_text
+from tests.bank_adapters.helpers import FIXTURES
+
+SEEDS = sorted(FIXTURES.iterdir())
+PIECES = st.sampled_from(
+    [
+        *(b":", b"-", b"\r", b"\n", b",", b".", b";", b'"', b"\x00", b"\x1a", b"\xff", b"9" * 400),
+        *(b":61:", b":86:", b":20:", b":28C:1/2\n", b":62F:", b":62M:", b":60M:", b"{1:", b"-}\n"),
+        *(b"000000", b"NONREF", b"//", b"IDR", b"USD", b"RC", b"?20", b"/EREF/", b"Saldo Awal;"),
+    ]
+)
+
+
+@st.composite
+def mutated_files(draw):
+    path = draw(st.sampled_from(SEEDS))
+    data = bytearray(path.read_bytes())
+    for _ in range(draw(st.integers(1, 4))):
+        start = draw(st.integers(0, len(data)))
+        end = min(len(data), start + draw(st.integers(0, 30)))
+        data[start:end] = draw(PIECES | st.binary(max_size=4))
+    return path.name, bytes(data)
+
+
+@settings(max_examples=400, deadline=None)
+@given(mutated_files())
+def test_file_damaged_anyhow_is_read_or_refused_by_name(mutated):
+    """Damage of any kind gives a StatementFile that prints, or a BankAdapterError."""
+    name, data = mutated
+    for options in ({}, {"format": "mt940"} if name.startswith("mt940") else {}):
+        try:
+            file = read_statement_file(data, **options)
+        except BankAdapterError as refused:
+            assert refused.message
+            continue
+        assert isinstance(file, StatementFile)
+        assert len(data) >= len(file.statements)
+        file.to_json()
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.binary(max_size=300), st.sampled_from(["mt940", "csv", None]))
+def test_bytes_of_any_kind_are_read_or_refused_by_name(data, format_name):
+    """Arbitrary bytes never give anything but a value or a named refusal."""
+    try:
+        read_statement_file(data, format=format_name)
+    except BankAdapterError as refused:
+        assert refused.code != "bank_adapter"
+
+
+ROWS = st.lists(
+    st.tuples(
+        st.dates(d.date(2020, 1, 1), d.date(2030, 12, 31)),
+        st.text(
+            st.characters(codec="utf-8", exclude_categories=("Cc", "Cs", "Zs", "Zl", "Zp")),
+            min_size=1,
+        ),
+        st.integers(-(10**17), 10**17).filter(bool),
+    ),
+    min_size=1,
+    max_size=8,
+)
+
+
+@settings(max_examples=120, deadline=None)
+@given(ROWS, st.integers(-(10**17), 10**17), st.booleans())
+def test_table_written_and_read_is_the_same(rows, opening, newest_first):
+    """Any texts and amounts come back in the order of the balances, and add up."""
+    rows = sorted(rows, key=lambda row: row[0])
+    records, balance = [], opening
+    for day, text, amount in rows:
+        balance += amount
+        money = [indonesian(abs(amount)), ""] if amount < 0 else ["", indonesian(amount)]
+        records.append([day.strftime("%d-%m-%Y"), text, *money, indonesian(balance)])
+    out = io.StringIO()
+    writer = csv.writer(out, delimiter=";", lineterminator="\r\n", quoting=csv.QUOTE_ALL)
+    writer.writerow(["Tanggal", "Uraian", "Debet", "Kredit", "Saldo"])
+    writer.writerows(records[::-1] if newest_first else records)
+    data = out.getvalue().encode()
+
+    (statement,) = read_statement_file(data, profile="generic-bpd", account="1").statements
+
+    assert statement.adds_up is True
+    assert (opening, balance) == (statement.opening.units, statement.closing.units)
+    expected = [(day, text.removeprefix("'"), amount) for day, text, amount in rows]
+    assert expected == [
+        (line.booked_on, line.narrative, line.amount_units) for line in statement.lines
+    ]
+
+
+def indonesian(sen: int) -> str:
+    """`-1.234.567,89`, written by other code than the one under test."""
+    text = sen_text(abs(sen)).replace(".", ",")
+    whole, fraction = text.split(",")
+    grouped = f"{int(whole):,}".replace(",", ".")
+    return f"{'-' if sen < 0 else ''}{grouped},{fraction}"

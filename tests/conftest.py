@@ -1,0 +1,114 @@
+"""
+Fixtures shared by all tests: a private PostgreSQL a run, and a fresh migrated database a test.
+
+A database test takes `database` and runs once on each engine. Migrating takes a second, so it is
+done once a session into a template, and each test gets a copy: of the file, or by
+CREATE DATABASE ... TEMPLATE.
+"""
+
+from __future__ import annotations
+
+import itertools
+import shutil
+import sqlite3
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import make_url
+
+from api.private_postgres import (
+    PostgresBinariesMissingError,
+    PrivatePostgres,
+    find_binaries,
+)
+from tests.databases import Database, chosen_engines, narrowed_notice
+
+_TEMPLATE = "rkud_template"
+
+
+def pytest_report_header() -> list[str]:
+    """Name the PostgreSQL in use, and an engine that is left out."""
+    try:
+        found = find_binaries()
+        lines = [f"PostgreSQL: {found.version} in {found.folder}"]
+    except PostgresBinariesMissingError as error:
+        lines = [f"PostgreSQL: {error}"]
+    notice = narrowed_notice()
+    return [*lines, notice] if notice else lines
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say it again at the end, where a quiet run shows it too."""
+    if notice := narrowed_notice():
+        terminalreporter.write_line(notice, yellow=True)
+
+
+def _migrate(owner_url: str) -> None:
+    # Here, so that the tests of the lower floors run without loading the top one.
+    from api import migrations_runner  # noqa: PLC0415
+
+    migrations_runner.upgrade(owner_url)
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PrivatePostgres]:
+    """One private cluster for the run, or for each worker of a parallel run; not durable."""
+    with PrivatePostgres(durable=False, shared_buffers="64MB", max_connections=100) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def _sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("sqlite-template") / "rkud.db"
+    _migrate(f"sqlite:///{path}")
+    # What still stands in the write-ahead log would be missing from a copy of the file alone.
+    with sqlite3.connect(path) as conn:
+        conn.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    conn.close()
+    return path
+
+
+@pytest.fixture(scope="session")
+def _postgres_copies(postgres: PrivatePostgres) -> Callable[[], Database]:
+    _migrate(postgres.create_database(_TEMPLATE).owner)
+    numbers = itertools.count(1)
+
+    def copy() -> Database:
+        urls = postgres.create_database(f"book_{next(numbers)}", template=_TEMPLATE)
+        return Database("postgresql", url=urls.app, owner_url=urls.owner, reader_url=urls.reader)
+
+    return copy
+
+
+@pytest.fixture
+def sqlite_database(_sqlite_template: Path, tmp_path: Path) -> Database:
+    """A fresh migrated SQLite file (0600) in a directory of its own (0700)."""
+    folder = tmp_path / "book"
+    folder.mkdir(mode=0o700)
+    path = folder / "rkud.db"
+    shutil.copyfile(_sqlite_template, path)
+    path.chmod(0o600)
+    url = f"sqlite:///{path}"
+    return Database("sqlite", url=url, owner_url=url, reader_url=url)
+
+
+@pytest.fixture
+def postgres_database(request: pytest.FixtureRequest) -> Iterator[Database]:
+    """A fresh migrated PostgreSQL database; dropped, with whoever is connected, after the test."""
+    if "postgresql" not in chosen_engines():
+        pytest.skip(narrowed_notice() or "")
+    # Asked for by name, so that a run on SQLite alone starts no server.
+    server: PrivatePostgres = request.getfixturevalue("postgres")
+    copy: Callable[[], Database] = request.getfixturevalue("_postgres_copies")
+    database = copy()
+    yield database
+    server.drop_database(make_url(database.url).database or "")
+
+
+@pytest.fixture(params=chosen_engines())
+def database(request: pytest.FixtureRequest) -> Database:
+    """A fresh migrated database, once on each engine."""
+    name = {"sqlite": "sqlite_database", "postgresql": "postgres_database"}[request.param]
+    value: Database = request.getfixturevalue(name)
+    return value
