@@ -39,7 +39,7 @@ UNPROTECTED = {
     "government.opened_at": "checked against the first leaf",
 }
 
-_CHUNK = 2_000
+_STREAM = {"yield_per": 2_000}
 
 
 def check_log(conn: Connection, government: str) -> Iterator[Finding]:
@@ -61,8 +61,9 @@ def check_log(conn: Connection, government: str) -> Iterator[Finding]:
     }
     batches = _Batches(conn, government)
     frontier, at, seq = Frontier(), "", 0
-    leaves = conn.execution_options(yield_per=_CHUNK).execute(
-        select(log_leaf).where(log_leaf.c.government == government).order_by(log_leaf.c.idx)
+    leaves = conn.execute(
+        select(log_leaf).where(log_leaf.c.government == government).order_by(log_leaf.c.idx),
+        execution_options=_STREAM,
     )
     if 0 in published:
         yield from _check_checkpoint(published.pop(0), frontier)
@@ -88,8 +89,7 @@ def check_log(conn: Connection, government: str) -> Iterator[Finding]:
         # The stored hash goes into the tree: whichever of the two was edited, a checkpoint or the
         # edge disagrees with one of them.
         frontier = frontier.extend([digest])
-        for finding in _check_envelope(leaf, body, government, batches):
-            yield finding
+        yield from _check_envelope(leaf, body, government, batches)
         if leaf.batch_seq < seq:
             yield Finding("leaf_order", f"leaf {leaf.idx} goes back in batches", "log_leaf", key)
         seq = max(seq, leaf.batch_seq)
@@ -252,8 +252,9 @@ def _check_checkpoint(row: object, frontier: Frontier) -> Iterator[Finding]:
 
 def check_private_values(conn: Connection, government: str) -> Iterator[Finding]:
     """Every private value hashes to its commitment."""
-    rows = conn.execution_options(yield_per=_CHUNK).execute(
-        select(private_value).where(private_value.c.government == government)
+    rows = conn.execute(
+        select(private_value).where(private_value.c.government == government),
+        execution_options=_STREAM,
     )
     for row in rows:
         if commitment_of(row.salt, row.field, row.value) != row.commitment:

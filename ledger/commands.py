@@ -196,10 +196,6 @@ def read_draft(session: Session, journal_id: int) -> Draft:
 
 def refuse_second_reversal(session: Session, journal_id: int) -> None:
     """Raises JournalAlreadyReversedError."""
-    other = session.conn.execute(
-        select(t.journal.c.id).where(
-            t.journal.c.government == session.government, t.journal.c.reverses == journal_id
-        )
-    ).scalar()
+    other = session.reversed_by(journal_id)
     if other is not None:
         raise JournalAlreadyReversedError(journal_id=journal_id, reversed_by=other)

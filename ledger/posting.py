@@ -204,6 +204,17 @@ class Session:
             self.look_up([reference])
         return self._references.get(reference)
 
+    def reversed_by(self, journal_id: int) -> int | None:
+        """The journal that reverses this one, in the books or earlier in this batch."""
+        for row in self._journals:
+            if row[13] == journal_id:
+                return int(row[1] or 0)
+        return self.conn.execute(
+            select(t.journal.c.id).where(
+                t.journal.c.government == self.government, t.journal.c.reverses == journal_id
+            )
+        ).scalar()
+
     def look_up(self, references: Iterable[str]) -> None:
         """Read which of these references are taken."""
         fresh = [r for r in dict.fromkeys(references) if r not in self._looked_up]

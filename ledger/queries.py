@@ -351,8 +351,9 @@ def get_journal(conn: Connection, government: str, journal_id: int) -> JournalRo
         .where(line.government == government, line.journal_id == journal_id)
         .order_by(line.n)
     )
-    return JournalRow(
-        *_values(row), lines=tuple(JournalLineRow(*_values(found)) for found in lines)
+    return replace(
+        JournalRow(*_values(row)),
+        lines=tuple(JournalLineRow(*_values(found)) for found in lines),
     )
 
 

@@ -25,6 +25,7 @@ from api.private_postgres import (
 from tests.databases import Database, chosen_engines, narrowed_notice
 
 _TEMPLATE = "rkud_template"
+_OPENED = "rkud_opened"
 
 
 def pytest_report_header() -> list[str]:
@@ -104,6 +105,75 @@ def postgres_database(request: pytest.FixtureRequest) -> Iterator[Database]:
     database = copy()
     yield database
     server.drop_database(make_url(database.url).database or "")
+
+
+def _open(url: str) -> None:
+    from api.engine import begin, make_engine  # noqa: PLC0415  # as above
+    from ledger.opening import open_book  # noqa: PLC0415
+    from tests.builders import NOW, TODAY, new_book  # noqa: PLC0415
+
+    engine = make_engine(url)
+    with begin(engine) as conn:
+        open_book(conn, new_book(), now=NOW, today=TODAY)
+    engine.dispose()
+
+
+@pytest.fixture(scope="session")
+def _sqlite_opened(_sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("sqlite-opened") / "rkud.db"
+    shutil.copyfile(_sqlite_template, path)
+    _open(f"sqlite:///{path}")
+    with sqlite3.connect(path) as conn:
+        conn.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    conn.close()
+    return path
+
+
+@pytest.fixture(scope="session")
+def _postgres_opened(
+    postgres: PrivatePostgres, _postgres_copies: Callable[[], Database]
+) -> Callable[[], Database]:
+    template = postgres.create_database(_OPENED, template=_TEMPLATE)
+    _open(template.app)
+    numbers = itertools.count(1)
+
+    def copy() -> Database:
+        urls = postgres.create_database(f"opened_{next(numbers)}", template=_OPENED)
+        return Database("postgresql", url=urls.app, owner_url=urls.owner, reader_url=urls.reader)
+
+    return copy
+
+
+@pytest.fixture
+def opened_sqlite(_sqlite_opened: Path, tmp_path: Path) -> Database:
+    """A fresh SQLite file with the book of `tests.builders.new_book`."""
+    folder = tmp_path / "book"
+    folder.mkdir(mode=0o700)
+    path = folder / "rkud.db"
+    shutil.copyfile(_sqlite_opened, path)
+    path.chmod(0o600)
+    url = f"sqlite:///{path}"
+    return Database("sqlite", url=url, owner_url=url, reader_url=url)
+
+
+@pytest.fixture
+def opened_postgres(request: pytest.FixtureRequest) -> Iterator[Database]:
+    """A fresh PostgreSQL database with the same book."""
+    if "postgresql" not in chosen_engines():
+        pytest.skip(narrowed_notice() or "")
+    server: PrivatePostgres = request.getfixturevalue("postgres")
+    copy: Callable[[], Database] = request.getfixturevalue("_postgres_opened")
+    database = copy()
+    yield database
+    server.drop_database(make_url(database.url).database or "")
+
+
+@pytest.fixture(params=chosen_engines())
+def opened(request: pytest.FixtureRequest) -> Database:
+    """A fresh database with the book of `tests.builders.new_book`, once on each engine."""
+    name = {"sqlite": "opened_sqlite", "postgresql": "opened_postgres"}[request.param]
+    value: Database = request.getfixturevalue(name)
+    return value
 
 
 @pytest.fixture(params=chosen_engines())

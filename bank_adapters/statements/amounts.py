@@ -93,12 +93,12 @@ class NumberReader:
 
     def signed_units(self, cell: str, decimals: int, *, position: int) -> tuple[int, bool] | None:
         """As `units`, and whether a debit or credit word gave the sign."""
-        text = clean(cell)
-        if text in {"", "-"}:  # a lone dash is how sheets print nothing
-            return None
         sign, by_word = 1, False
-        matched = self._number.fullmatch(text)
+        matched = self._number.fullmatch(cell)
         if matched is None:
+            text = clean(cell)
+            if text in {"", "-"}:  # a lone dash is how sheets print nothing
+                return None
             sign, text, by_word = self._sign(text, cell, position=position)
             for prefix in ("rp.", "rp", "idr"):
                 if text[: len(prefix)].casefold() == prefix:
@@ -137,11 +137,16 @@ class NumberReader:
 
 
 def clean(cell: str) -> str:
-    """*cell* without surrounding and repeated white space and without a sheet's leading `'`.
+    """*cell* without surrounding and repeated white space and a sheet's marks of text.
 
-    White space is Unicode's, non-breaking spaces included.
+    White space is Unicode's, non-breaking spaces included. The marks are a leading `'` and
+    `="..."`, by which exports keep leading zeros.
     """
+    if not cell:
+        return ""
     text = " ".join(cell.split())
+    if text.startswith('="') and text.endswith('"') and len(text) > 2:
+        return text[2:-1].strip()
     return text[1:].lstrip() if text.startswith("'") else text
 
 

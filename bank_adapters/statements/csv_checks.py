@@ -27,10 +27,10 @@ class CheckBalance(NamedTuple):
 
 
 class CheckTotals(NamedTuple):
-    """The sums of both columns as the bank printed them."""
+    """The sums of both columns as the bank printed them; None for a blank."""
 
-    debit_units: int
-    credit_units: int
+    debit_units: int | None
+    credit_units: int | None
     position: int
 
 
@@ -242,7 +242,10 @@ def _check_totals(booked: list[StatementLine], totals: CheckTotals, findings: _F
         ("the debit total", debit, totals.debit_units),
         ("the credit total", credit, totals.credit_units),
     ):
-        findings.compare("totals_differ", totals.position, what, expected=expected, printed=printed)
+        if printed is not None:
+            findings.compare(
+                "totals_differ", totals.position, what, expected=expected, printed=printed
+            )
 
 
 def _check_period(booked: list[StatementLine], checks: CheckRows, findings: _Findings) -> None:

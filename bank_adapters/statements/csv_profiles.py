@@ -50,10 +50,6 @@ class Header(NamedTuple):
     row: Row
     columns: dict[str, list[int]]
 
-    def one(self, name: str) -> int | None:
-        found = self.columns.get(name)
-        return found[0] if found else None
-
 
 @dataclass(slots=True)
 class _Table:
@@ -172,6 +168,7 @@ class _TableReader:
         self._profile = profile
         self._header = header
         self._width = len(header.row.cells)
+        self._column = {name: found[0] for name, found in header.columns.items()}
         self._numbers: NumberReader = profile.numbers()
         self._dates: DateReader = profile.dates()
         self._period_dates = DateReader(
@@ -180,7 +177,7 @@ class _TableReader:
         self._flags = dict.fromkeys(map(str.casefold, profile.debit_words), -1)
         self._flags |= dict.fromkeys(map(str.casefold, profile.credit_words), 1)
         self._decimals = decimals_of(profile.currency)
-        self._date_column = header.columns["booked_on"][0]
+        self._date_column = self._column["booked_on"]
         self._labels = [
             (label, word)
             for label, words in profile.labels.items()
@@ -195,7 +192,7 @@ class _TableReader:
             if not any(map(str.strip, row.cells)):
                 continue
             if row.position < header_position:
-                self._label(row, table)
+                self._label(row, table)  # titles that no label knows say nothing about entries
             elif row.position > header_position:
                 if row.cells == self._header.row.cells:
                     continue  # printed again at the top of each page
@@ -223,20 +220,30 @@ class _TableReader:
         if any(map(str.strip, row.cells[self._width :])) or len(row.cells) < self._width:
             reason = f"{len(row.cells)} cells where the header has {self._width}"
             raise UnreadableRowError(row.raw, reason, position=row.position)
-        if self._is_blank(row) and self._label(row, table):
+        if self._is_blank(row) and self._label(row, table, is_dated=True):
             return  # "01-03-2026;Saldo Awal;;;750.000.000,00"
         self._entry(row, table, is_pending=is_pending)
 
     def _is_blank(self, row: Row) -> bool:
         """Whether no amount stands in the row."""
-        columns = [self._header.one(name) for name in ("debit", "credit", "amount")]
+        columns = [self._column.get(name) for name in ("debit", "credit", "amount")]
         return not any(clean(row.cells[column]) for column in columns if column is not None)
 
-    def _label(self, row: Row, table: _Table) -> bool:
-        """Read a row outside the entries; whether it is one that the layout knows."""
+    def _label(self, row: Row, table: _Table, *, is_dated: bool = False) -> bool:
+        """Read a row outside the entries; whether it is one that the layout knows.
+
+        An entry's text may be a label's word, so behind a filled date cell only a balance counts,
+        and only where the caller has seen that the row is dated and has no amount.
+        """
+        is_table = row.position > self._header.row.position
+        cell = row.cells[self._date_column] if len(row.cells) > self._date_column else ""
         for label, word in self._labels:
             at = _label_at(row.cells, word)
             if at is None:
+                continue
+            if is_dated and label not in {"opening", "closing"}:
+                continue
+            if is_table and not is_dated and at > self._date_column and clean(cell):
                 continue
             behind = [clean(row.cells[at])[len(word) :], *row.cells[at + 1 :]]
             value = self._profile.delimiter.join(behind).strip(_LABEL_SEPARATORS)
@@ -248,27 +255,28 @@ class _TableReader:
                     table.checks.period = (days[0], days[1])
             elif label == "totals":
                 debit, credit = self._cell(row, "debit"), self._cell(row, "credit")
-                if debit is not None and credit is not None:
+                if debit is not None or credit is not None:
                     table.checks.totals = CheckTotals(debit, credit, row.position)
             elif label in {"opening", "closing"}:
                 units = self._cell(row, "balance") if len(row.cells) == self._width else None
                 if units is None:
                     units = self._numbers.units(value, self._decimals, position=row.position)
+                # Printed on each page: the first opening and the last closing are the table's.
                 if units is not None and label == "opening":
-                    table.checks.opening = CheckBalance(units, row.position)
+                    table.checks.opening = table.checks.opening or CheckBalance(units, row.position)
                 elif units is not None:
                     table.checks.closing = CheckBalance(units, row.position)
             return True
         return False
 
     def _cell(self, row: Row, name: str) -> int | None:
-        column = self._header.one(name)
+        column = self._column.get(name)
         if column is None or column >= len(row.cells):
             return None
         return self._numbers.units(row.cells[column], self._decimals, position=row.position)
 
     def _day(self, row: Row, name: str) -> tuple[date | None, time | None]:
-        column = self._header.one(name)
+        column = self._column.get(name)
         if column is None or not clean(row.cells[column]):
             return None, None
         day, clock = self._dates.read(row.cells[column], position=row.position)
@@ -303,7 +311,7 @@ class _TableReader:
                     row.raw, f"column and flag {flag!r} differ", position=position
                 )
             return units
-        cell = row.cells[self._header.columns["amount"][0]]
+        cell = row.cells[self._column["amount"]]
         read = self._numbers.signed_units(cell, self._decimals, position=position)
         if read is None:
             raise UnreadableRowError(row.raw, "no amount", position=position)
@@ -325,7 +333,7 @@ class _TableReader:
         return sign
 
     def _text(self, row: Row, name: str) -> str | None:
-        column = self._header.one(name)
+        column = self._column.get(name)
         return None if column is None else clean(row.cells[column]) or None
 
     def _entry(self, row: Row, table: _Table, *, is_pending: bool) -> None:

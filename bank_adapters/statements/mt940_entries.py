@@ -27,6 +27,12 @@ _ENTRY = re.compile(
     re.VERBOSE,
 )
 
+# To say what is wrong with an entry: as above, up to a point in the amount, and up to an end
+# inside amount or type code.
+_ENTRY_START = r":61: ?[0-9]{6}(?:[0-9]{4}| {4})?[RE]?[CD][A-Z]? *"
+_ENTRY_WITH_POINT = re.compile(rf"{_ENTRY_START}[0-9]+\.", re.IGNORECASE)
+_ENTRY_CUT = re.compile(rf"{_ENTRY_START}[0-9,]*[A-Z0-9]{{0,3}}$", re.IGNORECASE)
+
 _SIGNS = {"C": 1, "D": -1, "RC": -1, "RD": 1, "EC": 1, "ED": -1}
 _TEXT_TAGS = frozenset({"86", "NS"})
 _NO_REFERENCE = frozenset({"", "NONREF"})
@@ -83,7 +89,9 @@ def read_entries(
         reference = reference.strip()
         bank_reference = bank_reference.strip()
 
-        narrative = ""
+        # The :86: fields, then what stands on the lines of the :61: itself. They are separate
+        # remarks, so a space goes between them.
+        remarks = []
         counterparty = None
         supplement = "".join(lines[start + 1 : end]).strip() if end - start > 1 else ""
         following = number + 1
@@ -94,12 +102,11 @@ def read_entries(
                 if end - text_start > 1:
                     text += "".join(lines[text_start + 1 : end])
                 text, name = read_narrative(text)
-                # Several :86: of one entry are separate remarks, so a space goes between them.
-                narrative = f"{narrative} {text}" if narrative else text
+                remarks.append(text)
                 counterparty = counterparty or name
             following += 1
         if supplement:
-            narrative = f"{narrative} {supplement}" if narrative else supplement
+            remarks.append(supplement)
 
         status: Status = "pending" if mark[0] == "E" else "booked"
         read.append(
@@ -116,7 +123,7 @@ def read_entries(
                 None if bank_reference in _NO_REFERENCE else bank_reference,
                 None if reference in _NO_REFERENCE else reference,
                 counterparty,
-                narrative,
+                " ".join(remarks).strip() if len(remarks) != 1 else remarks[0],
                 code.upper(),
                 (),
                 "\n".join(lines[start:end]).rstrip("\n"),
@@ -165,10 +172,8 @@ def _entry_date(
 
 
 def _why_not(line: str) -> str:
-    if re.match(r":61: ?[0-9]{6}(?:[0-9]{4}| {4})?[A-Z]{1,3} *[0-9]+\.", line, re.IGNORECASE):
+    if _ENTRY_WITH_POINT.match(line):
         return "a point in the amount may group thousands or mark decimals"
-    if re.match(
-        r":61: ?[0-9]{6}(?:[0-9]{4}| {4})?[A-Z]{1,3} *[0-9,]*[A-Z0-9]{0,3}$", line, re.IGNORECASE
-    ):
+    if _ENTRY_CUT.match(line):
         return "the entry ends before its type code"
     return "not an entry (date, mark, amount with decimal comma, type code, reference)"

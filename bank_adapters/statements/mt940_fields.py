@@ -15,7 +15,7 @@ HEADER_BLOCK = "{"
 _TAG = re.compile(r":(20|21|25P?|28C?|13D?|34F|60[FM]|61|86|62[FM]|64|65|90[CD]|NS):")
 
 # What the grammar lets follow a header tag. Inside the entries of an unfinished statement a line
-# that begins with one of these tags is text, unless the next tag fits.
+# that begins with one of these tags is text, unless the tags behind it lead on to a statement.
 _FOLLOWERS: dict[str, Container[str]] = {
     "20": ("21", "25", "25P", "28", "28C", "13", "13D"),
     "21": ("25", "25P", "28", "28C"),
@@ -26,10 +26,10 @@ _FOLLOWERS: dict[str, Container[str]] = {
     "13": ("34F", "61", "86"),
     "13D": ("34F", "61", "86"),
     "34F": ("34F", "13", "13D", "61"),
-    "64": ("64", "65", "86", "20", "25", "28C", END_OF_MESSAGE, HEADER_BLOCK, ""),
-    "65": ("65", "86", "20", "25", "28C", END_OF_MESSAGE, HEADER_BLOCK, ""),
 }
 _MESSAGE_STARTS = ("20", "25", "25P", "28", "28C", "60F", "60M", HEADER_BLOCK, "")
+_HEADER_FIELDS_MAX = 8
+_AVAILABLE_BALANCE = re.compile(r":6[45]: ?[CD][0-9]{6}", re.IGNORECASE)
 _ENTRY_TAGS = ("61", "86", "NS")
 
 
@@ -82,14 +82,8 @@ def split_fields(lines: list[str]) -> tuple[Fields, list[int]]:
         if tag == "61":
             is_open = True
         elif tag != "86":
-            if tag and is_open and previous in _ENTRY_TAGS:
-                following = tags[number + 1]
-                if tag == END_OF_MESSAGE:
-                    between = (indexes[number] + 1, indexes[number + 1])
-                    if following not in _MESSAGE_STARTS or not _only_blank(lines, *between):
-                        continue
-                elif tag in _FOLLOWERS and following not in _FOLLOWERS[tag]:
-                    continue
+            if is_open and previous in _ENTRY_TAGS and _is_text(lines, tags, indexes, number):
+                continue
             if tag in {"60F", "60M"}:
                 is_open = True
             elif tag in {"62F", "62M", END_OF_MESSAGE, HEADER_BLOCK, "20"}:
@@ -98,6 +92,24 @@ def split_fields(lines: list[str]) -> tuple[Fields, list[int]]:
         fields.starts.append(indexes[number])
         previous = tag
     return fields, _text_outside(lines, fields)
+
+
+def _is_text(lines: list[str], tags: list[str], indexes: list[int], number: int) -> bool:
+    """Whether candidate *number*, met among the entries of an open statement, is only text."""
+    tag = tags[number]
+    if tag == END_OF_MESSAGE:
+        between = (indexes[number] + 1, indexes[number + 1])
+        return tags[number + 1] not in _MESSAGE_STARTS or not _only_blank(lines, *between)
+    if tag in {"64", "65"}:
+        return not _AVAILABLE_BALANCE.match(lines[indexes[number]])
+    # No header is longer; a file of nothing but look-alikes must not be walked for each of them.
+    for following in tags[number + 1 : number + _HEADER_FIELDS_MAX]:
+        if tag not in _FOLLOWERS:
+            return False
+        if following not in _FOLLOWERS[tag]:
+            return True
+        tag = following
+    return tag in _FOLLOWERS
 
 
 def _candidates(lines: list[str]) -> tuple[list[str], list[int]]:

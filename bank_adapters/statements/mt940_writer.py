@@ -33,7 +33,7 @@ class OutgoingEntry:
     reversal: bool = False
 
 
-def write_mt940(  # noqa: PLR0917 - the order in which a statement prints them
+def write_mt940(
     account: str,
     currency: str,
     statement_no: int,

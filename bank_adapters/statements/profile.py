@@ -162,9 +162,11 @@ def _check(profile: Profile) -> None:
         refuse("expects may name opening, closing and totals")
     for encoding in profile.encodings:
         try:
-            b"".decode(encoding)
+            b"ab".decode(encoding)
+        except UnicodeError:
+            continue  # an encoding, though not of these two bytes
         except LookupError:
-            refuse(f"no encoding {encoding!r}")
+            refuse(f"no text encoding {encoding!r}")
     DateReader(profile.name, profile.date_formats + profile.period_formats)
 
 

@@ -74,7 +74,7 @@ def _choose(readers: list[_Reader], data: bytes, *, is_named: bool) -> tuple[_Re
     if len(candidates) > 1:
         raise AmbiguousFormatError(tuple(reader.label for reader in candidates))
     reader = candidates[0]
-    if reader.profile:
+    if reader.profile and reader.profile.encodings != ENCODINGS:
         text = read_text(data, reader.profile.encodings)
     return reader, text
 

@@ -84,6 +84,9 @@ def test_mandiri_without_balances_proves_nothing_and_says_so():
         ("1;02-03-2026;X;5,00;", "unreadable_row"),
         ("1;02-03-2026;X;Y;5,00;;95,00", "unreadable_row"),
         ("1;;X;5,00;;95,00", "unreadable_row"),
+        ("1;02-03-2026;TOTAL;5,00;", "unreadable_row"),
+        ("1;02-03-2026;TOTAL;;;95,00", "unreadable_row"),
+        ("1;02-Xyz-2026;TOTAL;5,00;;95,00", "unreadable_date"),
         ("X", "unreadable_row"),
         ('1;02-03-2026;"X;5,00;;95,00', "unreadable_row"),
         ('1;02-03-2026;"X"Y;5,00;;95,00', "unreadable_row"),
@@ -125,12 +128,16 @@ def test_row_that_has_no_single_meaning_refuses_the_file_with_its_line(row, code
         ("IDR 1.000", -100000),
         ("'1.000,00", -100000),
         ("\u00a01.000,00\u202f", -100000),
+        ('="1.000,00"', -100000),
         ("99.999.999.999.999.999,99", -9999999999999999999),
     ],
 )
 def test_amount_in_the_layouts_notation_is_read_to_the_sen(cell, units):
     """Currency words, sheet apostrophes and non-breaking spaces are taken off; digits are kept."""
-    file = read_bpd(f"1;02-03-2026;X;{cell};;", opening="")
+    row = f"1;02-03-2026;X;{cell};;"
+    if '"' in cell:  # quoted once more, as CSV demands
+        row = '1;02-03-2026;X;"{}";;'.format(cell.replace('"', '""'))
+    file = read_bpd(row, opening="")
 
     assert units == file.statements[0].lines[0].amount_units
 

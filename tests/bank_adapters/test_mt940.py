@@ -433,6 +433,25 @@ def test_file_cut_at_any_byte_never_reads_as_complete():
         assert codes(file) != []
 
 
+def test_statement_cut_before_the_next_one_begins_keeps_both_apart():
+    """A lost closing does not pull the next statement's header into the last narrative."""
+    first = mt940(":61:2602090209C1,00NTRFA", ":86:TEKS", closing="")
+    file = read_statement_file((first + mt940(":61:2602090209C1,00NTRFB")).encode())
+
+    assert ["TEKS", ""] == [each.lines[0].narrative for each in file.statements]
+    assert [None, False] == [each.adds_up for each in file.statements]
+    assert ["closing_missing", "does_not_add_up"] == codes(file)
+
+
+def test_text_of_nothing_but_look_alikes_is_read_in_linear_time():
+    """A hundred thousand header tags inside one narrative cost no more than their lines."""
+    text = mt940(":61:2602090209C1,00NTRFA", ":86:X", *[":13D:", ":34F:"] * 50_000)
+
+    (statement,) = read_statement_file(text.encode(), format="mt940").statements
+
+    assert 50_000 == statement.lines[0].narrative.count(":13D:")
+
+
 @pytest.mark.parametrize(
     ("text", "position"),
     [
