@@ -1,0 +1,122 @@
+"""
+`rkud fsck`: re-derive every invariant of a live or restored database, and name what differs.
+
+One snapshot for everything. Each floor checks its own tables; here they are put in order, and the
+engine's own checks are added. Nothing is repaired.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterator
+from importlib import import_module
+from typing import Final
+
+from sqlalchemy import Connection, create_engine, text
+from sqlalchemy.pool import NullPool
+
+from api.migrations_runner import upgrade
+from audit.findings import Finding
+from audit.log_check import UNPROTECTED, check_log, check_private_values
+from ledger.journals_check import check_balances, check_journals
+
+__all__ = ["CHECKS", "UNPROTECTED", "check_all"]
+
+Check = Callable[[Connection, str], Iterator[Finding]]
+
+
+def check_engine(conn: Connection, _government: str) -> Iterator[Finding]:
+    """
+    What the engine itself can tell: on SQLite broken pages and rows without their parents, which a
+    connection with foreign keys off may leave; on PostgreSQL triggers that are missing or disabled.
+    """
+    if conn.dialect.name == "sqlite":
+        yield from _compare_schema(conn)
+        for (message,) in conn.execute(text("PRAGMA integrity_check")):
+            if message != "ok":
+                yield Finding("file_damaged", str(message))
+        for row in conn.execute(text("PRAGMA foreign_key_check")):
+            yield Finding(
+                "parent_missing",
+                f"row {row[1]} of {row[0]} points to a row of {row[2]} that is not there",
+                str(row[0]),
+                str(row[1]),
+            )
+        return
+    present = {
+        (row[0], row[1])
+        for row in conn.execute(
+            text(
+                "SELECT c.relname, t.tgname FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid"
+                " WHERE NOT t.tgisinternal"
+            )
+        )
+    }
+    for table, trigger in sorted(_postgresql_triggers() - present):
+        yield Finding("trigger_missing", f"trigger {trigger} on {table} is missing", table)
+    disabled = conn.execute(
+        text(
+            "SELECT c.relname, t.tgname FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid"
+            " WHERE NOT t.tgisinternal AND t.tgenabled <> 'A' ORDER BY 1, 2"
+        )
+    )
+    for table, trigger in disabled:
+        yield Finding(
+            "trigger_disabled", f"trigger {trigger} on {table} is not ENABLE ALWAYS", table
+        )
+
+
+def _compare_schema(conn: Connection) -> Iterator[Finding]:
+    """Tables, indexes and triggers of a SQLite file against a fresh one, by name and text."""
+    query = text("SELECT type, name, tbl_name, sql FROM sqlite_master WHERE sql IS NOT NULL")
+    with tempfile.TemporaryDirectory() as folder:
+        url = f"sqlite:///{folder}/fresh.db"
+        upgrade(url)
+        fresh = create_engine(url, poolclass=NullPool)
+        with fresh.connect() as other:
+            wanted = {(row[0], row[1]): row for row in other.execute(query)}
+    have = {(row[0], row[1]): row for row in conn.execute(query)}
+    for key in sorted(wanted.keys() | have.keys()):
+        kind, name = key
+        if key not in have:
+            yield Finding(f"{kind}_missing", f"{kind} {name} is missing", wanted[key][2], name)
+        elif key not in wanted:
+            if not name.startswith("sqlite_stat"):
+                yield Finding(f"{kind}_unknown", f"{kind} {name} is not ours", have[key][2], name)
+        elif wanted[key][3] != have[key][3]:
+            yield Finding(f"{kind}_changed", f"{kind} {name} has another text", have[key][2], name)
+
+
+def _postgresql_triggers() -> set[tuple[str, str]]:
+    """(table, trigger) pairs that the migrations make for tables that are frozen or keep their keys."""
+    wanted: set[tuple[str, str]] = {
+        ("log_leaf", "log_leaf_new"),
+        ("journal_line", "journal_line_new"),
+        ("journal", "journal_new"),
+        ("private_value", "private_value_frozen"),
+    }
+    first = import_module("api.migrations.versions.0001_books")
+    wanted |= {(table, f"{table}_frozen") for table in first.FROZEN}
+    for table in first.COUNTERS:
+        wanted |= {(table, f"{table}_kept"), (table, f"{table}_fixed")}
+    return wanted
+
+
+#: name -> check, in the order in which an inspector would read them
+CHECKS: Final[dict[str, Check]] = {
+    "engine": check_engine,
+    "log": check_log,
+    "private values": check_private_values,
+    "journals": check_journals,
+    "balances": check_balances,
+}
+
+
+def check_all(
+    conn: Connection, government: str, *, progress: Callable[[str], None] | None = None
+) -> Iterator[Finding]:
+    """All findings of all checks; *progress* is told each check's name before it starts."""
+    for name, check in CHECKS.items():
+        if progress is not None:
+            progress(name)
+        yield from check(conn, government)
