@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.pool import ConnectionPoolEntry, NullPool, QueuePool
 
-__all__ = ["begin", "make_engine", "prepare_sqlite", "reading"]
+__all__ = ["begin", "commit", "make_engine", "prepare_sqlite", "reading", "rollback"]
 
 _PRAGMAS = (
     "PRAGMA journal_mode=WAL",
@@ -66,9 +66,9 @@ def begin(engine: Engine) -> Iterator[Connection]:
         try:
             yield conn
         except BaseException:
-            _rollback(conn)
+            rollback(conn)
             raise
-        _commit(conn)
+        commit(conn)
 
 
 @contextlib.contextmanager
@@ -82,16 +82,18 @@ def reading(engine: Engine) -> Iterator[Connection]:
         try:
             yield conn
         finally:
-            _rollback(conn)
+            rollback(conn)
 
 
-def _commit(conn: Connection) -> None:
+def commit(conn: Connection) -> None:
+    """Commit what `begin` or a BEGIN of our own opened."""
     if conn.dialect.name == "sqlite":
         conn.exec_driver_sql("COMMIT")
     conn.commit()
 
 
-def _rollback(conn: Connection) -> None:
+def rollback(conn: Connection) -> None:
+    """Take back whatever is open on *conn*."""
     if conn.dialect.name == "sqlite":
         driver = conn.connection.driver_connection
         if isinstance(driver, sqlite3.Connection) and driver.in_transaction:

@@ -22,6 +22,8 @@ __all__ = [
     "checkpoint",
     "log_edge",
     "log_leaf",
+    "log_node",
+    "log_shard",
     "metadata",
     "private_value",
     "table",
@@ -40,11 +42,13 @@ def table(name: str, /, **columns: type[BigInteger] | type[Text] | type[LargeBin
     return Table(name, metadata, *made)
 
 
-#: One row a government: the lock every act takes first, and the right edge of its tree.
+#: One row a government: the lock every act takes first, and the right edge of its tree. A tree
+#: begins at `base`: 0, or above every index ever signed when the log went on as a new shard.
 log_edge: Final = table(
     "log_edge",
     government=TEXT,
     origin=TEXT,
+    base=INT,
     size=INT,
     edge=BYTES,
     batch_seq=INT,
@@ -52,6 +56,9 @@ log_edge: Final = table(
     recorded_at=TEXT,
     config_rev=INT,
 )
+
+#: Every tree of a government's log: shard n has the leaves from index `base` to the next shard's.
+log_shard: Final = table("log_shard", government=TEXT, n=INT, origin=TEXT, base=INT)
 
 #: A group of acts that became durable together; the unit of "as it was known at".
 batch: Final = table(
@@ -67,6 +74,10 @@ batch: Final = table(
 log_leaf: Final = table(
     "log_leaf", government=TEXT, idx=INT, batch_seq=INT, kind=TEXT, body=BYTES, leaf_hash=BYTES
 )
+
+#: Roots of 256**level leaves (tlog-tiles, level >= 1), kept so that proofs and tiles cost the same
+#: at any length. Re-derivable from `log_leaf`; nothing trusts them before a proof has held.
+log_node: Final = table("log_node", government=TEXT, origin=TEXT, level=INT, idx=INT, hash=BYTES)
 
 #: Every checkpoint that was ever published, for ever.
 checkpoint: Final = table(

@@ -21,6 +21,11 @@ Everything the audit floor refuses, by name.
     ├── CommitmentMismatchError      a disclosed value that is not what was committed
     ├── WeakKeyError                 a public key under which anybody can forge
     ├── UnsafeKeyFileError           a secret that others can read, or a file in the way
+    ├── LogDamagedError              a database whose leaf hashes do not lead to its own edge
+    ├── DatabaseBehindSignerError    a database that does not continue what was signed
+    ├── UnsealedActsError            an export of acts that no checkpoint covers yet
+    ├── ExportDirectoryError         a directory that an export may not be written to
+    ├── RecoveryError                a recovery that would not be what it says
     └── SignerError                  the monotonic signer will not sign
         ├── SmallerCheckpointError       a size below the last one signed
         ├── ForkedCheckpointError        another root, or no valid proof from the last one signed
@@ -184,6 +189,62 @@ class UnsafeKeyFileError(AuditError):
         super().__init__(f"{path}: {reason}")
         self.path = path
         self.reason = reason
+
+
+class LogDamagedError(AuditError):
+    """The database contradicts itself: stored leaf hashes, nodes and edge do not fit together."""
+
+    def __init__(self, *, government: str, reason: str) -> None:
+        super().__init__(f"the log of government {government} is damaged: {reason}")
+        self.government = government
+        self.reason = reason
+
+
+class DatabaseBehindSignerError(AuditError):
+    """
+    The database does not continue what was signed: restored from a backup, cut, or rewritten.
+
+    Nothing may be written until the recovery has replayed what is missing or opened a new shard.
+    """
+
+    def __init__(
+        self, *, government: str, signed_size: int, database_size: int, reason: str
+    ) -> None:
+        super().__init__(
+            f"size {signed_size} of the log of government {government} is signed, the database"
+            f" has {database_size} acts: {reason}"
+        )
+        self.government = government
+        self.signed_size = signed_size
+        self.database_size = database_size
+        self.reason = reason
+
+
+class UnsealedActsError(AuditError):
+    """The snapshot holds acts that its last checkpoint does not cover. Seal its size first."""
+
+    def __init__(self, *, sealed_size: int, size: int) -> None:
+        super().__init__(f"the log has {size} acts, a checkpoint covers {sealed_size}")
+        self.sealed_size = sealed_size
+        self.size = size
+
+
+class ExportDirectoryError(AuditError):
+    """The directory holds something else than an earlier export of this very log."""
+
+    def __init__(self, path: str, reason: str) -> None:
+        super().__init__(f"{path}: {reason}")
+        self.path = path
+        self.reason = reason
+
+
+class RecoveryError(AuditError):
+    """The recovery that was asked for can't be done as asked. Nothing was changed."""
+
+    def __init__(self, reason: str, *, kinds: tuple[str, ...] = ()) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.kinds = kinds
 
 
 class SignerError(AuditError):

@@ -37,6 +37,7 @@ KINDS: Final[dict[str, int]] = {
     "token.issued": 1,
     "token.revoked": 1,
     "proposal.made": 1,
+    "proposal.confirmed": 1,
     "proposal.withdrawn": 1,
     # money
     "journal.posted": 1,

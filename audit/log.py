@@ -22,7 +22,7 @@ from sqlalchemy import Connection
 from audit import bulk
 from audit.canonical import JsonInput, canonical_fast
 from audit.database import batch as batch_table
-from audit.database import log_edge, log_leaf, private_value
+from audit.database import log_edge, log_leaf, log_shard, private_value
 from audit.errors import AuditError, OversizedEntryError
 from audit.events import KINDS
 from audit.merkle import Frontier
@@ -41,13 +41,13 @@ MAX_ENTRY_BYTES: Final = 65_535
 # The planner of a young database picks sequential scans and hash joins for tables that will be
 # large by noon; the plans are cached. These statements all go by key.
 _PG_LOCK: Final = (
-    "SELECT origin, size, edge, batch_seq, journal_count, recorded_at, config_rev,"
+    "SELECT origin, base, size, edge, batch_seq, journal_count, recorded_at, config_rev,"
     " set_config('enable_seqscan', 'off', true), set_config('enable_hashjoin', 'off', true),"
     " set_config('enable_mergejoin', 'off', true)"
     " FROM log_edge WHERE government = %s FOR UPDATE"
 )
 _LITE_LOCK: Final = (
-    "SELECT origin, size, edge, batch_seq, journal_count, recorded_at, config_rev"
+    "SELECT origin, base, size, edge, batch_seq, journal_count, recorded_at, config_rev"
     " FROM log_edge WHERE government = ?"
 )
 _PG_ADVANCE: Final = (
@@ -83,6 +83,7 @@ class Batch:
     clock_clamped: bool
     journal_count: int
     config_rev: int
+    base: int
     _frontier: Frontier
     _first: int
     _leaves: list[tuple[str, int, int, str, bytes, bytes]] = field(default_factory=list)
@@ -185,7 +186,7 @@ class Batch:
         conn.exec_driver_sql(
             sql,
             (
-                self.next_index,
+                edge.size,
                 edge.to_bytes(),
                 self.seq,
                 self.journal_count,
@@ -227,7 +228,7 @@ def open_batch(conn: Connection, government: str, *, now: datetime) -> Batch:
     row = conn.exec_driver_sql(sql, (government,)).first()
     if row is None:
         raise BookMissingError(government=government)
-    origin, size, edge, batch_seq, journal_count, last, config_rev = tuple(row)[:7]
+    origin, base, size, edge, batch_seq, journal_count, last, config_rev = tuple(row)[:8]
     at = instant_text(now)
     return Batch(
         conn=conn,
@@ -238,8 +239,9 @@ def open_batch(conn: Connection, government: str, *, now: datetime) -> Batch:
         clock_clamped=at < last,
         journal_count=journal_count,
         config_rev=config_rev,
+        base=base,
         _frontier=Frontier.from_bytes(size, bytes(edge)),
-        _first=size,
+        _first=base + size,
     )
 
 
@@ -249,5 +251,6 @@ def start_log(conn: Connection, government: str, *, origin: str, now: datetime) 
         conn,
         log_edge,
         tuple(log_edge.c.keys()),
-        [(government, origin, 0, b"", 0, 0, instant_text(now), 0)],
+        [(government, origin, 0, 0, b"", 0, 0, instant_text(now), 0)],
     )
+    bulk.insert_rows(conn, log_shard, tuple(log_shard.c.keys()), [(government, 1, origin, 0)])

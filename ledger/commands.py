@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import ClassVar
+from typing import ClassVar, Final
 
 import msgspec
 from sqlalchemy import select
@@ -24,7 +24,30 @@ from ledger.journals import Draft, JournalBody, Line, check_text, draft_of
 from ledger.posting import Answer, Idempotency, Posted, Session, Wants
 from ledger.settings import Settings
 
-__all__ = ["PostJournal", "ReverseJournal", "journal_answer", "request_fields"]
+__all__ = [
+    "PostJournal",
+    "ReversalNeedsTwoPersonsError",
+    "ReverseJournal",
+    "journal_answer",
+    "read_draft",
+    "refuse_second_reversal",
+    "request_fields",
+    "reversal_of",
+]
+
+_REVERSES: Final = tuple(t.journal.c.keys()).index("reverses")
+
+
+class ReversalNeedsTwoPersonsError(LedgerError):
+    """What was posted by hand, or is a fact of the bank, is undone by two accountants."""
+
+    def __init__(self, *, journal_id: int, source: str) -> None:
+        super().__init__(
+            f"journal {journal_id} has source {source}: its reversal is drafted by one accountant"
+            " and posted by another",
+            journal_id=journal_id,
+            source=source,
+        )
 
 
 def journal_answer(session: Session, posted: Posted) -> Answer:
@@ -94,8 +117,9 @@ class ReverseJournal:
     """
     Undo a journal by its mirror image, dated in an open period and linked to it.
 
-    A journal that belongs to a document is reversed by the document's own move; one that a person
-    posted by hand needs the role `accountant`, one that was fed the role `feed`.
+    For journals that were fed, by the role that feeds. One that belongs to a document is reversed by
+    the document's own move; one that was posted by hand, or that the bank's facts made, by two
+    accountants (`ledger.manual`).
     """
 
     by: str
@@ -113,12 +137,13 @@ class ReverseJournal:
         """Post the mirror image. Raises LedgerError."""
         check_text("reason", self.reason, least=1, most=1_000)
         original = read_draft(session, self.journal_id)
-        role = "accountant" if original.source == "manual" else "feed"
-        session.settings.require(self.by, role, session.today)
         if original.document_id:
             raise JournalBelongsToDocumentError(
                 journal_id=self.journal_id, document=original.document_id
             )
+        if original.source != "feed":
+            raise ReversalNeedsTwoPersonsError(journal_id=self.journal_id, source=original.source)
+        session.settings.require(self.by, "feed", session.today)
         reversal = reversal_of(
             original,
             self.journal_id,
@@ -133,9 +158,20 @@ class ReverseJournal:
 
 
 def reversal_of(
-    original: Draft, journal_id: int, *, reference: str, effective_on: str, reason: str, by: str
+    original: Draft,
+    journal_id: int,
+    *,
+    reference: str,
+    effective_on: str,
+    reason: str,
+    by: str,
+    maker: str = "",
 ) -> Draft:
-    """The mirror image of a posted journal. Its source keeps the rules of the original's."""
+    """
+    The mirror image of a posted journal. Its source keeps the rules of the original's.
+
+    *maker* drafted it where that was another than *by*, who posts it.
+    """
     return replace(
         original,
         reference=reference,
@@ -143,7 +179,7 @@ def reversal_of(
         kind="reversal",
         description=reason,
         lines=[line._replace(amount_sen=-line.amount_sen) for line in original.lines],
-        maker=original.maker if original.source == "manual" else by,
+        maker=maker or by,
         poster=by,
         reverses=journal_id,
         payee_name="",

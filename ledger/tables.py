@@ -362,6 +362,7 @@ document: Final = table(
     net_sen=INT,
     revision=TEXT,
     content=BYTES,
+    issued_on=TEXT,
     state=TEXT,
     state_n=INT,
 )
@@ -409,6 +410,7 @@ document_move: Final = table(
     state_to=TEXT,
     person_id=TEXT,
     role=TEXT,
+    hand=TEXT,
     on_day=TEXT,
     reason_c=TEXT,
     checks=BYTES,
@@ -418,6 +420,8 @@ document_move: Final = table(
     leaf_index=INT,
 )
 #: One instruction to the bank. Its row exists before anything is sent; its reference never recurs.
+#: `recognition` is the policy its SP2D was signed under; `basis` what it is booked against: the
+#: `order` itself, or the liability that an earlier attempt left behind (`retur`).
 payment: Final = table(
     "payment",
     government=TEXT,
@@ -428,7 +432,12 @@ payment: Final = table(
     advice_list_id=TEXT,
     partner_reference=TEXT,
     bank_account=TEXT,
+    name_c=TEXT,
+    bank_code=TEXT,
+    account_c=TEXT,
     amount_sen=INT,
+    recognition=TEXT,
+    basis=TEXT,
     state=TEXT,
     state_n=INT,
 )

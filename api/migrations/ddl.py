@@ -43,7 +43,7 @@ _TOKENS = {
 # The planner must stay on the indexes while tables are young (their cached plans live long).
 _PLANNER = (
     "SET search_path FROM CURRENT SET enable_seqscan = off SET enable_hashjoin = off"
-    " SET enable_mergejoin = off"
+    " SET enable_mergejoin = off SET enable_bitmapscan = off"
 )
 
 

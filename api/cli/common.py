@@ -1,0 +1,119 @@
+"""What all commands share: settings, the book, the government, and how answers are printed."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Annotated, NoReturn
+
+import typer
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
+    from api.settings import Settings
+
+__all__ = [
+    "GovernmentOption",
+    "JsonOption",
+    "engine_of",
+    "fail",
+    "government_of",
+    "load_settings",
+    "open_book_of",
+    "plain",
+    "print_json",
+]
+
+GovernmentOption = Annotated[
+    str,
+    typer.Option(
+        "--government",
+        "-g",
+        help="Region code; default: RKUD_GOVERNMENT, or the only one in the book.",
+        show_default=False,
+    ),
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
+
+
+def plain(text: object) -> str:
+    """Text that can't drive a terminal: control characters and separators are shown escaped."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in str(text))
+
+
+def print_json(value: object) -> None:
+    """One JSON document on standard output."""
+    sys.stdout.write(json.dumps(value, ensure_ascii=False, default=str) + "\n")
+
+
+def fail(code: str, message: str, *, as_json: bool = False, **values: object) -> NoReturn:
+    """Refused: say so by name and end with 2."""
+    if as_json:
+        print_json({"error": code, "message": message, **values})
+    else:
+        sys.stderr.write(f"rkud: {code}: {plain(message)}\n")
+    raise typer.Exit(2)
+
+
+def load_settings() -> Settings:
+    """Settings of the environment; a wrong one is named."""
+    from pydantic import ValidationError  # noqa: PLC0415
+
+    from api.settings import Settings  # noqa: PLC0415
+
+    try:
+        return Settings()
+    except ValidationError as error:
+        found = error.errors(include_input=False)[0]
+        name = "_".join(str(part) for part in found["loc"]).upper()
+        fail("invalid_setting", f"RKUD_{name}: {found['msg']}")
+
+
+def engine_of(settings: Settings) -> Engine:
+    """An engine on the book that the settings name; refuses where none is (D20)."""
+    from api.data_dir import check_data_dir  # noqa: PLC0415
+    from api.engine import make_engine  # noqa: PLC0415
+    from api.serving import check_schema  # noqa: PLC0415
+
+    check_data_dir(settings)
+    check_schema(settings)
+    return make_engine(settings.url())
+
+
+def government_of(engine: Engine, settings: Settings, given: str) -> str:
+    """The government a command acts in: given, by RKUD_GOVERNMENT, or the only one in the book."""
+    from sqlalchemy import select  # noqa: PLC0415
+
+    from api.engine import reading  # noqa: PLC0415
+    from api.errors import UnknownGovernmentError  # noqa: PLC0415
+    from ledger import tables as t  # noqa: PLC0415
+
+    with reading(engine) as conn:
+        known = list(
+            conn.execute(select(t.government.c.code).order_by(t.government.c.code)).scalars()
+        )
+    wanted = given or settings.government
+    if wanted:
+        if wanted not in known:
+            raise UnknownGovernmentError(government=wanted)
+        return wanted
+    if len(known) == 1:
+        return str(known[0])
+    fail(
+        "government_required",
+        f"the book holds {len(known)} governments ({', '.join(known[:10])}): give --government CODE",
+    )
+
+
+@contextmanager
+def open_book_of(government: str) -> Iterator[tuple[Settings, Engine, str]]:
+    """Settings, engine and government of a command; the engine is closed at the end."""
+    settings = load_settings()
+    engine = engine_of(settings)
+    try:
+        yield settings, engine, government_of(engine, settings, government)
+    finally:
+        engine.dispose()

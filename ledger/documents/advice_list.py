@@ -1,0 +1,633 @@
+"""
+Shell: the advice list (daftar penguji), the only way a payment leaves.
+
+A draft fixes which payments go and the exact bytes the bank will get; a verifier and the Kuasa BUD
+sign its revision with their own keys; signing moves the payments from held to queued. Payments of an
+earlier attempt that was rejected or returned are booked (or committed) again at this signature.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from sqlalchemy import Connection, Select, select
+
+from audit.dsse import parse_envelope
+from ledger import tables as t
+from ledger.documents import payment_store, store
+from ledger.documents.advice_file import (
+    AdviceFile,
+    advice_package,
+    file_bytes,
+    file_sha256,
+    of_content,
+)
+from ledger.documents.bodies import check_sha256
+from ledger.documents.content import (
+    AdviceContent,
+    AdviceRow,
+    packed,
+    read_advice,
+    revision_of,
+)
+from ledger.documents.errors import (
+    DocumentMoveNotAllowedError,
+    NothingToPayError,
+    PaymentNotHeldError,
+    TextErasedError,
+)
+from ledger.documents.journals import retur_lines
+from ledger.documents.moves import Move, find_move
+from ledger.documents.numbers import advice_number, document_id
+from ledger.documents.payment_store import StoredPayment
+from ledger.documents.signing import ToSign
+from ledger.documents.store import CONTENT_INLINE_MAX, StoredDocument
+from ledger.errors import InvalidFieldError, OwnApprovalError, UnknownBankAccountError
+from ledger.journals import Draft, check_day, check_text
+from ledger.money import sen_text
+from ledger.posting import Answer, Idempotency, Session, Wants
+from ledger.settings import Settings
+
+__all__ = [
+    "DiscardAdviceList",
+    "DraftAdviceList",
+    "SendAdviceList",
+    "SignAdviceList",
+    "VerifyAdviceList",
+    "advice_list_file",
+    "advice_to_sign",
+]
+
+ROWS_MAX: Final = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class DraftAdviceList:
+    """
+    Collect held payments of one bank account (roles sp2d_maker, sp2d_verifier).
+
+    *payments* are references; none means all that wait, oldest first, up to 10,000. *transfer_on* is
+    the day the bank should pay, today if empty.
+    """
+
+    by: str
+    bank_account: str = ""
+    payments: Sequence[str] = ()
+    transfer_on: str = ""
+    idempotency: Idempotency | None = None
+
+    def wants(self, settings: Settings) -> Wants:  # noqa: ARG002  # the protocol's
+        """Nothing."""
+        return Wants()
+
+    def apply(self, session: Session) -> Answer:
+        """Raises LedgerError."""
+        transfer_on = self.transfer_on or session.today
+        check_day("transfer_on", transfer_on)
+        if transfer_on < session.today:
+            raise InvalidFieldError("transfer_on", f"is {session.today} or later", transfer_on)
+        bank_account = self.bank_account or session.settings.only_bank_account()
+        if bank_account not in session.settings.bank_accounts:
+            raise UnknownBankAccountError(bank_account=bank_account[:80])
+        year = int(session.today[:4])
+        serial = store.last_serial(session, year, "advice_list") + 1
+        document = document_id("advice_list", year, serial)
+        move = find_move("advice_list", "draft", document=document, state="", origin="own")
+        role, _ = store.require_hand(session, self.by, move)
+        rows = self._rows(session, bank_account)
+        number = advice_number(session.government, year, serial)
+        content = _content(session, document, number, bank_account, transfer_on, rows)
+        data = packed(content)
+        stored = _stored(document, content, data)
+        store.use_serials(session, year, "advice_list", 1)
+        store.insert_document(session, stored)
+        moved = store.record_move(
+            session,
+            stored,
+            move,
+            by=self.by,
+            role=role,
+            data=store.inline_or_hash("content", data, CONTENT_INLINE_MAX),
+            number=number,
+        )
+        return store.move_answer(
+            session,
+            moved,
+            revision=stored.revision,
+            number=number,
+            amount=sen_text(stored.net_sen),
+            payments=len(rows),
+            file_sha256=content.file_sha256,
+        )
+
+    def _rows(self, session: Session, bank_account: str) -> list[AdviceRow]:
+        asked = list(dict.fromkeys(self.payments))
+        if len(asked) > ROWS_MAX:
+            raise InvalidFieldError("payments", f"are at most {ROWS_MAX}", len(asked))
+        if not asked:
+            found = list(_listable(session, bank_account))
+            if not found:
+                raise NothingToPayError(bank_account=bank_account)
+            return found
+        known = {row.payment: row for row in _listable(session, bank_account, asked)}
+        for reference in asked:
+            if reference not in known:
+                payment = payment_store.get(session.conn, session.government, reference)
+                raise PaymentNotHeldError(
+                    payment=reference,
+                    state=payment.state,
+                    reason="it is held, of a signed SP2D, and paid from the list's bank account",
+                )
+        return [known[reference] for reference in asked]
+
+
+@dataclass(frozen=True, slots=True)
+class VerifyAdviceList:
+    """The first signing hand (role sp2d_verifier, act `advice_list.verify`)."""
+
+    by: str
+    document: str
+    envelope: bytes
+    idempotency: Idempotency | None = None
+
+    def wants(self, settings: Settings) -> Wants:  # noqa: ARG002  # the protocol's
+        """Nothing."""
+        return Wants()
+
+    def apply(self, session: Session) -> Answer:
+        """Raises LedgerError."""
+        stored, content = _read(session, self.document)
+        move, role, signed = _approve(
+            session, stored, content, self.by, self.envelope, "verify", "list verifier"
+        )
+        _held(session, content)
+        moved = store.record_move(session, stored, move, by=self.by, role=role, signed=signed)
+        return store.move_answer(session, moved, revision=stored.revision)
+
+
+@dataclass(frozen=True, slots=True)
+class SignAdviceList:
+    """The Kuasa BUD's signature (act `advice_list.sign`): every payment in it is queued."""
+
+    by: str
+    document: str
+    envelope: bytes
+    idempotency: Idempotency | None = None
+
+    def wants(self, settings: Settings) -> Wants:  # noqa: ARG002  # the protocol's
+        """Nothing."""
+        return Wants()
+
+    def apply(self, session: Session) -> Answer:
+        """Raises LedgerError."""
+        stored, content = _read(session, self.document)
+        move, role, signed = _approve(
+            session, stored, content, self.by, self.envelope, "sign", "list signer"
+        )
+        payments = _held(session, content)
+        journals = _pay_again(session, stored, payments, by=self.by)
+        moved = store.record_move(
+            session,
+            stored,
+            move,
+            by=self.by,
+            role=role,
+            signed=signed,
+            data={"journals": sorted([p, j] for p, j in journals.items())},
+            issued_on=session.today,
+        )
+        payment_store.step_all(
+            session,
+            payments,
+            "queued",
+            by=self.by,
+            leaf_index=moved.leaf_index,
+            journals=journals,
+            advice_list=stored.id,
+        )
+        return store.move_answer(
+            session, moved, number=stored.number, file_sha256=content.file_sha256
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class SendAdviceList:
+    """
+    Record that the signed file went to the bank (roles sp2d_maker, deputy_treasurer).
+
+    *file_sha256* is what was handed over; it must be the file that was signed. Queued payments
+    become sent.
+    """
+
+    by: str
+    document: str
+    file_sha256: str
+    idempotency: Idempotency | None = None
+
+    def wants(self, settings: Settings) -> Wants:  # noqa: ARG002  # the protocol's
+        """Nothing."""
+        return Wants()
+
+    def apply(self, session: Session) -> Answer:
+        """Raises LedgerError."""
+        check_sha256("file_sha256", self.file_sha256)
+        stored, content = _read(session, self.document)
+        move = _move(stored, "send")
+        role, _ = store.require_hand(session, self.by, move)
+        if self.file_sha256 != content.file_sha256:
+            raise InvalidFieldError("file_sha256", "is of the signed file", self.file_sha256)
+        queued = [p for p in _payments_of(session, content) if p.state == "queued"]
+        moved = store.record_move(
+            session,
+            stored,
+            move,
+            by=self.by,
+            role=role,
+            data={"payments": [payment.id for payment in queued]}
+            if len(queued) != len(content.rows)
+            else {"payments": "all"},
+        )
+        payment_store.step_all(
+            session,
+            queued,
+            "sent",
+            by=self.by,
+            leaf_index=moved.leaf_index,
+            evidence_sha256=self.file_sha256,
+        )
+        return store.move_answer(session, moved, sent=len(queued))
+
+
+@dataclass(frozen=True, slots=True)
+class DiscardAdviceList:
+    """Drop a list that was not signed; its payments stay held, its number stays used."""
+
+    by: str
+    document: str
+    reason: str
+    idempotency: Idempotency | None = None
+
+    def wants(self, settings: Settings) -> Wants:  # noqa: ARG002  # the protocol's
+        """Nothing."""
+        return Wants()
+
+    def apply(self, session: Session) -> Answer:
+        """Raises LedgerError."""
+        check_text("reason", self.reason, least=1, most=1_000)
+        stored, _ = _read(session, self.document)
+        move = _move(stored, "discard")
+        role, _ = store.require_hand(session, self.by, move)
+        moved = store.record_move(session, stored, move, by=self.by, role=role, reason=self.reason)
+        return store.move_answer(session, moved)
+
+
+# --- the file --------------------------------------------------------------------------------
+
+
+def advice_list_file(conn: Connection, government: str, document: str) -> AdviceFile:
+    """
+    The exact bytes for the bank of a signed list, with both signatures.
+
+    Raises:
+        UnknownDocumentError, DocumentMoveNotAllowedError: No such list, or it is not signed.
+        TextErasedError: A payee's name or account was erased.
+    """
+    stored = store.get_document(conn, government, document, "advice_list")
+    if stored.state not in ("signed", "sent"):
+        raise DocumentMoveNotAllowedError(
+            document=stored.id, move="render", state=stored.state, allowed=[]
+        )
+    content = read_advice(stored.content)
+    wanted = _commitments(content)
+    texts = store.stored_texts(conn, government, wanted)
+    for commitment in wanted:
+        if commitment not in texts:
+            raise TextErasedError(field="payee", commitment=commitment)
+    file = of_content(content, government=government, texts=texts)
+    m = t.document_move.c
+    envelopes = [
+        bytes(row[0])
+        for row in conn.execute(
+            select(m.envelope)
+            .where(m.government == government, m.document_id == stored.id, m.hand != "")
+            .order_by(m.n)
+        )
+    ]
+    key = t.officer_key.c
+    keys = {
+        row[0]: bytes(row[1]).hex()
+        for row in conn.execute(
+            select(key.key_id, key.public_key).where(
+                key.government == government,
+                key.key_id.in_([parse_envelope(envelope).keyid for envelope in envelopes]),
+            )
+        )
+    }
+    package = advice_package(file, stored.content, envelopes, keys)
+    return AdviceFile(stored.id, stored.number, file, package)
+
+
+def advice_to_sign(
+    content: AdviceContent, *, origin: str, act: str, document: str, revision: str, role: str
+) -> ToSign:
+    """What an officer's statement on a list must say: net by SP2D, a commitment to each row."""
+    totals: dict[str, int] = {}
+    for row in content.rows:
+        totals[row.sp2d] = totals.get(row.sp2d, 0) + row.net_sen
+    return ToSign(
+        origin=origin,
+        act=act,
+        object=document,
+        revision=revision,
+        line_totals={sp2d: sen_text(sen) for sp2d, sen in totals.items()},
+        payees=tuple(row.digest() for row in content.rows),
+        amount=sen_text(sum(totals.values())),
+        role=role,
+    )
+
+
+# --- the common parts ----------------------------------------------------------------------------
+
+
+def _read(session: Session, document: str) -> tuple[StoredDocument, AdviceContent]:
+    stored = store.get_document(session.conn, session.government, document, "advice_list")
+    return stored, read_advice(stored.content)
+
+
+def _move(stored: StoredDocument, name: str) -> Move:
+    return find_move("advice_list", name, document=stored.id, state=stored.state, origin="own")
+
+
+def _approve(
+    session: Session,
+    stored: StoredDocument,
+    content: AdviceContent,
+    by: str,
+    envelope: bytes,
+    name: str,
+    act_as: str,
+) -> tuple[Move, str, store.Signed]:
+    """Duties, then the signature."""
+    move = _move(stored, name)
+    role, _ = store.require_hand(session, by, move)
+    hands = [
+        (f"list {hand.hand or hand.move}", hand.person)
+        for hand in store.find_hands(session.conn, session.government, stored.id)
+        if hand.hand or (hand.move == "draft" and name == "sign")
+    ]
+    hands += _payment_makers(session, content)
+    for first, person in hands:
+        if person == by:
+            raise OwnApprovalError(person=person, first=first, second=act_as)
+    signed = store.check_signature(
+        session,
+        envelope,
+        officer=by,
+        expected=advice_to_sign(
+            content,
+            origin=session.batch.origin,
+            act=move.act,
+            document=stored.id,
+            revision=stored.revision,
+            role=role,
+        ),
+    )
+    return move, role, signed
+
+
+def _payment_makers(session: Session, content: AdviceContent) -> list[tuple[str, str]]:
+    """Who resent a payment, perhaps to another account, or imported an SP2D, in this list (SOD-7)."""
+    p, m, d = t.payment.c, t.payment_move.c, t.document_move.c
+    makers: dict[tuple[str, str], None] = {}
+    for some in payment_store.chunks([row.payment for row in content.rows], 500):
+        found = session.conn.execute(
+            select(m.person_id)
+            .distinct()
+            .select_from(
+                t.payment_move.join(
+                    t.payment, (p.government == m.government) & (p.id == m.payment_id)
+                )
+            )
+            .where(m.government == session.government, m.payment_id.in_(some))
+            .where(m.n == 1, p.attempt > 1)
+        )
+        makers.update(dict.fromkeys(("payment resent", row[0]) for row in found))
+    for some in payment_store.chunks(list(dict.fromkeys(row.sp2d for row in content.rows)), 500):
+        found = session.conn.execute(
+            select(d.person_id)
+            .distinct()
+            .where(d.government == session.government, d.document_id.in_(some))
+            .where(d.move == "import")
+        )
+        makers.update(dict.fromkeys(("SP2D importer", row[0]) for row in found))
+    return list(makers)
+
+
+def _waiting(session: Session, bank_account: str) -> Select[tuple[object, ...]]:
+    p, d, y = t.payment.c, t.document.c, t.payee.c
+    return (
+        select(
+            p.id,
+            d.id,
+            d.number,
+            d.external_number,
+            d.issued_on,
+            d.skpd,
+            p.name_c,
+            p.bank_code,
+            p.account_c,
+            y.gross_sen,
+            y.deduction_sen,
+            p.amount_sen,
+        )
+        .select_from(
+            t.payment.join(
+                t.document, (d.government == p.government) & (d.id == p.document_id)
+            ).join(
+                t.payee,
+                (y.government == p.government)
+                & (y.document_id == p.document_id)
+                & (y.n == p.payee_n),
+            )
+        )
+        .where(
+            p.government == session.government,
+            p.bank_account == bank_account,
+            p.state == "held",
+            d.state == "signed",
+        )
+    )
+
+
+def _listable(
+    session: Session, bank_account: str, references: Sequence[str] = ()
+) -> Iterable[AdviceRow]:
+    """Payments that may go into a list now, oldest first."""
+    query = _waiting(session, bank_account)
+    p = t.payment.c
+    if not references:
+        found = list(session.conn.execute(query.order_by(p.id).limit(ROWS_MAX)))
+    else:
+        found = []
+        for some in payment_store.chunks(references, 500):
+            found.extend(session.conn.execute(query.where(p.id.in_(some))))
+    for row in found:
+        payment, sp2d, number, external, issued_on, skpd, name, bank, account, *sums = row
+        gross, deduction, net = sums
+        yield AdviceRow(
+            payment,
+            sp2d,
+            number or external,
+            issued_on,
+            skpd,
+            name,
+            bank,
+            account,
+            sen_text(gross),
+            sen_text(deduction),
+            sen_text(net),
+        )
+
+
+def _content(
+    session: Session,
+    document: str,
+    number: str,
+    bank_account: str,
+    transfer_on: str,
+    rows: Sequence[AdviceRow],
+) -> AdviceContent:
+    salt = secrets.token_hex(32)
+    salt_c = session.private("file_salt", salt, subject=f"document:{document}")
+    texts = store.private_texts(session, [c for row in rows for c in (row.name, row.account)])
+    file = file_bytes(
+        government=session.government,
+        number=number,
+        bank_account=bank_account,
+        dated_on=session.today,
+        transfer_on=transfer_on,
+        salt=salt,
+        rows=rows,
+        texts=texts,
+    )
+    return AdviceContent(
+        version=1,
+        kind="advice_list",
+        fiscal_year=int(session.today[:4]),
+        number=number,
+        bank_account=bank_account,
+        dated_on=session.today,
+        transfer_on=transfer_on,
+        file_salt=salt_c,
+        file_sha256=file_sha256(file),
+        rows=tuple(rows),
+    )
+
+
+def _stored(document: str, content: AdviceContent, data: bytes) -> StoredDocument:
+    return StoredDocument(
+        id=document,
+        kind="advice_list",
+        number="",
+        external_number="",
+        origin="own",
+        fiscal_year=content.fiscal_year,
+        skpd="",
+        payment_kind="",
+        bank_account=content.bank_account,
+        parent_id="",
+        dated_on=content.dated_on,
+        # A list orders transfers: what was withheld was booked with each SP2D.
+        gross_sen=content.net_sen,
+        deduction_sen=0,
+        net_sen=content.net_sen,
+        revision=revision_of(data),
+        content=data,
+        issued_on="",
+        state="",
+        state_n=0,
+    )
+
+
+def _commitments(content: AdviceContent) -> list[str]:
+    return [content.file_salt, *(c for row in content.rows for c in (row.name, row.account))]
+
+
+def _payments_of(session: Session, content: AdviceContent) -> list[StoredPayment]:
+    """The list's payments, in its order."""
+    p = t.payment.c
+    found: dict[str, StoredPayment] = {}
+    for some in payment_store.chunks([row.payment for row in content.rows], 500):
+        for row in session.conn.execute(
+            select(*list(p)[1:]).where(p.government == session.government, p.id.in_(some))
+        ):
+            found[row[0]] = StoredPayment(*row)
+    return [found[row.payment] for row in content.rows]
+
+
+def _held(session: Session, content: AdviceContent) -> list[StoredPayment]:
+    """They must all still be held, on SP2Ds that still stand. Raises PaymentNotHeldError."""
+    payments = _payments_of(session, content)
+    for payment in payments:
+        if payment.state != "held":
+            raise PaymentNotHeldError(
+                payment=payment.id, state=payment.state, reason="it is in another list, or gone"
+            )
+    d = t.document.c
+    for some in payment_store.chunks(list(dict.fromkeys(p.document_id for p in payments)), 500):
+        row = session.conn.execute(
+            select(d.id, d.state)
+            .where(d.government == session.government, d.id.in_(some), d.state != "signed")
+            .order_by(d.id)
+            .limit(1)
+        ).first()
+        if row is not None:
+            payment = next(p for p in payments if p.document_id == row[0])
+            raise PaymentNotHeldError(
+                payment=payment.id, state=payment.state, reason=f"{row[0]} is {row[1]}"
+            )
+    return payments
+
+
+def _pay_again(
+    session: Session, stored: StoredDocument, payments: Sequence[StoredPayment], *, by: str
+) -> dict[str, int]:
+    """
+    Book (on_issue) or commit (on_cair) what is owed from an earlier attempt; journals by payment.
+
+    Raises:
+        OverCashError: The RKUD does not hold it.
+    """
+    journals: dict[str, int] = {}
+    year = int(session.today[:4])
+    for payment in payments:
+        if payment.basis != "retur":
+            continue
+        if payment.recognition == "on_cair":
+            key = payment_store.cash_key(session, payment.bank_account, year)
+            session.position.commit_cash(key, payment.amount_sen)
+            continue
+        journals[payment.id] = session.post(
+            Draft(
+                reference=f"{payment.id}/reissue",
+                effective_on=session.today,
+                kind="payment.reissued",
+                description=f"Payment {payment.id} in {stored.number}",
+                lines=retur_lines(
+                    payment.amount_sen,
+                    into_cash=False,
+                    cash_account=session.settings.bank_accounts[payment.bank_account],
+                    bank_account=payment.bank_account,
+                    reference=payment.partner_reference,
+                ),
+                maker=by,
+                poster=by,
+                source="document",
+                document_id=payment.document_id,
+                document_no=stored.number,
+            )
+        ).journal_id
+    return journals

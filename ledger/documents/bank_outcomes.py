@@ -1,0 +1,379 @@
+"""
+Shell: what the bank says of a payment, and the next attempt after a no.
+
+An outcome is a fact (D8): it is booked whatever the room, by who reconciles, on the evidence it
+names. What each step books is the table in `payments`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sqlalchemy import func, select
+
+from ledger import tables as t
+from ledger.documents import payment_store, store
+from ledger.documents.bodies import check_payee_form, check_sha256
+from ledger.documents.content import SpendingLine
+from ledger.documents.errors import DocumentMoveNotAllowedError, PaymentMoveNotAllowedError
+from ledger.documents.journals import order_lines, retur_lines
+from ledger.documents.numbers import PAYMENT_SERIES, payment_reference, returned_reference
+from ledger.documents.payment_store import StoredPayment
+from ledger.documents.payments import OUTCOMES, check_step, next_basis, resendable
+from ledger.documents.sp2d import budget_codes
+from ledger.documents.store import StoredDocument
+from ledger.documents.withholdings import Part, part_of
+from ledger.errors import FutureEffectiveDateError, InvalidFieldError
+from ledger.journals import Draft, Line, check_day, check_text
+from ledger.money import sen_text
+from ledger.posting import Answer, Idempotency, Session, Wants
+from ledger.settings import Settings
+
+__all__ = ["RecordPayment", "ResendPayment"]
+
+
+@dataclass(frozen=True, slots=True)
+class RecordPayment:
+    """
+    Record what the bank did with a payment (role reconciler).
+
+    *outcome* is sent, accepted, paid, rejected, returned, recalled or unknown; *on_day* the bank's
+    day; *evidence_sha256* the digest of what says so (statement file, advice, answer of the bank).
+    *effective_on* is the day it is booked, *on_day* if empty: another one where that period is
+    sealed.
+    """
+
+    by: str
+    payment_reference: str
+    outcome: str
+    on_day: str
+    evidence_sha256: str
+    reason: str = ""
+    effective_on: str = ""
+    idempotency: Idempotency | None = None
+
+    def wants(self, settings: Settings) -> Wants:  # noqa: ARG002  # the protocol's
+        """Nothing that could be known before the payment is read."""
+        return Wants()
+
+    def apply(self, session: Session) -> Answer:
+        """Raises LedgerError."""
+        session.settings.require(self.by, "reconciler", session.today)
+        check_day("on_day", self.on_day)
+        if self.on_day > session.today:
+            raise FutureEffectiveDateError(effective_on=self.on_day, today=session.today)
+        check_sha256("evidence_sha256", self.evidence_sha256)
+        check_text("reason", self.reason, most=1_000)
+        if self.outcome not in OUTCOMES:
+            raise InvalidFieldError("outcome", f"is one of {', '.join(OUTCOMES)}", self.outcome)
+        payment = payment_store.get(session.conn, session.government, self.payment_reference)
+        check_step(payment.id, payment.state, self.outcome)
+        document = store.get_document(session.conn, session.government, payment.document_id, "sp2d")
+        journal_id = self._book(session, payment, document)
+        reason_c = (
+            session.private("reason", self.reason, subject=f"payment:{payment.id}")
+            if self.reason
+            else ""
+        )
+        leaf = session.batch.leaf(
+            "payment.moved",
+            self.by,
+            {
+                "payment": payment.id,
+                "n": payment.state_n + 1,
+                "from": payment.state,
+                "to": self.outcome,
+                "on_day": self.on_day,
+                "evidence_sha256": self.evidence_sha256,
+                "reason": reason_c,
+                "journal": journal_id,
+            },
+        )
+        payment_store.step_all(
+            session,
+            [payment],
+            self.outcome,
+            by=self.by,
+            leaf_index=leaf,
+            on_day=self.on_day,
+            evidence_sha256=self.evidence_sha256,
+            reason_c=reason_c,
+            journals={payment.id: journal_id} if journal_id else None,
+        )
+        return {
+            "payment": payment.id,
+            "document": payment.document_id,
+            "state": self.outcome,
+            "journal": journal_id,
+            "leaf_index": leaf,
+            "batch": session.batch.seq,
+            "recorded_at": session.batch.recorded_at,
+        }
+
+    def _book(
+        self, session: Session, payment: StoredPayment, document: StoredDocument
+    ) -> int | None:
+        """The table of `payments`, from paid on."""
+        on_cair, retur = payment.recognition == "on_cair", payment.basis == "retur"
+        if self.outcome == "returned":
+            return self._retur(
+                session,
+                payment,
+                document,
+                into_cash=True,
+                reference=returned_reference(payment.partner_reference),
+            )
+        if self.outcome == "rejected":
+            if not on_cair:
+                return self._retur(
+                    session, payment, document, into_cash=True, reference=payment.partner_reference
+                )
+            if retur:
+                key = payment_store.cash_key(
+                    session, payment.bank_account, _committed_in(session, payment)
+                )
+                session.position.commit_cash(key, -payment.amount_sen)
+            return None
+        if self.outcome != "paid" or not on_cair:
+            return None
+        if retur:
+            return self._retur(
+                session,
+                payment,
+                document,
+                into_cash=False,
+                reference=payment.partner_reference,
+                uncommits=payment.amount_sen,
+            )
+        return self._order_part(session, payment, document)
+
+    def _retur(
+        self,
+        session: Session,
+        payment: StoredPayment,
+        document: StoredDocument,
+        *,
+        into_cash: bool,
+        reference: str,
+        uncommits: int = 0,
+    ) -> int:
+        lines = retur_lines(
+            payment.amount_sen,
+            into_cash=into_cash,
+            cash_account=session.settings.bank_accounts[payment.bank_account],
+            bank_account=payment.bank_account,
+            reference=reference,
+        )
+        draft = self._draft(payment, document, lines)
+        return session.post(draft, uncommits=uncommits).journal_id
+
+    def _order_part(
+        self, session: Session, payment: StoredPayment, document: StoredDocument
+    ) -> int:
+        """This payee's share of the order, in both books: reserved becomes spent."""
+        lines, deductions, part = _share(session, payment)
+        releases: dict[str, int] = {}
+        for index, sen in part.lines:
+            name = lines[index].budget_line
+            releases[name] = releases.get(name, 0) + sen
+        made = order_lines(
+            skpd=document.skpd,
+            lines=lines,
+            deduction_accounts=deductions,
+            part=part,
+            cash=[(payment.partner_reference, payment.amount_sen)],
+            cash_account=session.settings.bank_accounts[payment.bank_account],
+            bank_account=payment.bank_account,
+            budget=budget_codes(session, releases, document.fiscal_year),
+        )
+        return session.post(
+            self._draft(payment, document, made),
+            budget_kind=document.payment_kind,
+            releases=releases,
+            uncommits=payment.amount_sen,
+        ).journal_id
+
+    def _draft(self, payment: StoredPayment, document: StoredDocument, lines: list[Line]) -> Draft:
+        number = document.number or document.external_number
+        return Draft(
+            reference=f"{payment.id}/{self.outcome}",
+            effective_on=self.effective_on or self.on_day,
+            kind=f"payment.{self.outcome}",
+            description=f"Payment {payment.id} of SP2D {number} {self.outcome}",
+            lines=lines,
+            maker=self.by,
+            poster=self.by,
+            source="bank",
+            document_id=document.id,
+            document_no=number,
+            is_fact=True,
+        )
+
+
+def _committed_in(session: Session, payment: StoredPayment) -> int:
+    """The year in whose chart a retur payment was committed: when its list was signed."""
+    m = t.payment_move.c
+    day = session.conn.execute(
+        select(m.on_day).where(
+            m.government == session.government,
+            m.payment_id == payment.id,
+            m.state_to == "queued",
+        )
+    ).scalar_one()
+    return int(day[:4])
+
+
+def _share(session: Session, payment: StoredPayment) -> tuple[list[SpendingLine], list[str], Part]:
+    """The order's lines, its reducing deductions' accounts, and this payee's part of both."""
+    conn, government, document = session.conn, session.government, payment.document_id
+    x, d, y = t.document_line.c, t.document_deduction.c, t.payee.c
+    lines = [
+        SpendingLine(row[0], row[1], sen_text(row[2]))
+        for row in conn.execute(
+            select(x.budget_line, x.expense_account, x.amount_sen)
+            .where(x.government == government, x.document_id == document)
+            .order_by(x.n)
+        )
+    ]
+    deductions = [
+        tuple(row)
+        for row in conn.execute(
+            select(d.account, d.amount_sen)
+            .where(d.government == government, d.document_id == document, d.reduces_payment == 1)
+            .order_by(d.n)
+        )
+    ]
+    before = conn.execute(
+        select(
+            func.coalesce(func.sum(y.gross_sen), 0), func.coalesce(func.sum(y.deduction_sen), 0)
+        ).where(y.government == government, y.document_id == document, y.n < payment.payee_n)
+    ).one()
+    own = conn.execute(
+        select(y.gross_sen, y.deduction_sen).where(
+            y.government == government, y.document_id == document, y.n == payment.payee_n
+        )
+    ).one()
+    part = part_of(
+        [line.amount_sen for line in lines],
+        [sen for _, sen in deductions],
+        gross=(int(before[0]), own[0]),
+        deducted=(int(before[1]), own[1]),
+    )
+    return lines, [account for account, _ in deductions], part
+
+
+@dataclass(frozen=True, slots=True)
+class ResendPayment:
+    """
+    Another attempt after a rejection or a retur (role sp2d_maker), under a new reference.
+
+    *name*, *bank_code* and *account* correct the payee's data; all three or none. The new payment is
+    held: it leaves through an advice list that two other persons sign.
+    """
+
+    by: str
+    payment_reference: str
+    reason: str
+    name: str = ""
+    bank_code: str = ""
+    account: str = ""
+    idempotency: Idempotency | None = None
+
+    def wants(self, settings: Settings) -> Wants:  # noqa: ARG002  # the protocol's
+        """Nothing."""
+        return Wants()
+
+    def apply(self, session: Session) -> Answer:
+        """Raises LedgerError."""
+        session.settings.require(self.by, "sp2d_maker", session.today)
+        check_text("reason", self.reason, least=1, most=1_000)
+        if self.name or self.bank_code or self.account:
+            check_payee_form("payee", self.name, self.bank_code, self.account)
+        before = payment_store.get(session.conn, session.government, self.payment_reference)
+        self._check(session, before)
+        y = t.payee.c
+        subject = session.conn.execute(
+            select(y.subject).where(
+                y.government == session.government,
+                y.document_id == before.document_id,
+                y.n == before.payee_n,
+            )
+        ).scalar_one()
+        name_c, bank_code, account_c = before.name_c, before.bank_code, before.account_c
+        if self.name:
+            name_c = session.private("payee_name", self.name, subject=subject)
+            account_c = session.private("payee_account", self.account, subject=subject)
+            bank_code = self.bank_code
+        reason_c = session.private("reason", self.reason, subject=f"payment:{before.id}")
+        year = int(session.today[:4])
+        serial = store.last_serial(session, year, PAYMENT_SERIES) + 1
+        reference = payment_reference(year, serial)
+        payment = before._replace(
+            id=reference,
+            partner_reference=reference,
+            attempt=before.attempt + 1,
+            advice_list_id="",
+            name_c=name_c,
+            bank_code=bank_code,
+            account_c=account_c,
+            basis=next_basis(before.state, before.basis, before.recognition),
+            state="",
+            state_n=0,
+        )
+        leaf = session.batch.leaf(
+            "payment.moved",
+            self.by,
+            {
+                "payment": payment.id,
+                "n": 1,
+                "from": "",
+                "to": "held",
+                "on_day": session.today,
+                "evidence_sha256": "",
+                "reason": reason_c,
+                "journal": None,
+                "resends": before.id,
+                "attempt": payment.attempt,
+                "year": year,
+                "serial": serial,
+                "name": payment.name_c,
+                "bank_code": payment.bank_code,
+                "account": payment.account_c,
+                "basis": payment.basis,
+            },
+        )
+        store.use_serials(session, year, PAYMENT_SERIES, 1)
+        payment_store.create(session, [payment], by=self.by, leaf_index=leaf, reason_c=reason_c)
+        return {
+            "payment": payment.id,
+            "document": payment.document_id,
+            "state": "held",
+            "attempt": payment.attempt,
+            "leaf_index": leaf,
+            "batch": session.batch.seq,
+            "recorded_at": session.batch.recorded_at,
+        }
+
+    def _check(self, session: Session, before: StoredPayment) -> None:
+        """It failed, it is the last attempt, and the SP2D stands."""
+        document = store.get_document(session.conn, session.government, before.document_id, "sp2d")
+        if document.state != "signed":
+            raise DocumentMoveNotAllowedError(
+                document=document.id, move="resend", state=document.state, allowed=[]
+            )
+        p = t.payment.c
+        later = session.conn.execute(
+            select(p.id).where(
+                p.document_id == before.document_id,
+                p.payee_n == before.payee_n,
+                p.attempt > before.attempt,
+                p.government == session.government,
+            )
+        ).scalar()
+        if not resendable(before.state) or later is not None:
+            raise PaymentMoveNotAllowedError(
+                payment=before.id,
+                state=before.state if later is None else f"{before.state}, resent as {later}",
+                outcome="resent",
+                allowed=[],
+            )

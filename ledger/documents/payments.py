@@ -1,0 +1,110 @@
+"""
+Payments: which states follow which, what each step books, and what they say of an SP2D together.
+
+Pure. A payment is one instruction to the bank; the bank's answers are facts (D8, D15). `unknown` is
+whatever wasn't a clear answer, and only a clear one leads out of it.
+
+What a step books depends on the recognition its SP2D was signed under and on the payment's basis:
+
+    step      on_issue / order        on_issue / retur       on_cair / order     on_cair / retur
+    listed    - (booked at signing)   Dr Utang Retur/Cr KD   - (committed)       commit cash
+    paid      -                       -                      the order's part    Dr Utang Retur/Cr KD
+    rejected  Dr KD/Cr Utang Retur    Dr KD/Cr Utang Retur   -                   uncommit
+    returned  Dr KD/Cr Utang Retur    (the same in all four)
+
+Rejected under `on_issue`: the book had let the money go and the bank did not, so cash comes back
+into the book under the payment's own reference (both lines then cancel out at the bank) and what is
+owed stands as Utang Retur until it is paid again. Neither step frees budget: the order stands.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final
+
+from ledger.documents.errors import PaymentMoveNotAllowedError
+
+__all__ = [
+    "OUTCOMES",
+    "STATES",
+    "STEPS",
+    "bank_status",
+    "check_step",
+    "next_basis",
+    "resendable",
+]
+
+STATES: Final = (
+    "held",
+    "queued",
+    "sent",
+    "accepted",
+    "paid",
+    "rejected",
+    "returned",
+    "recalled",
+    "cancelled",
+    "unknown",
+)
+
+#: state -> the states that may follow. A bank that answers early skips steps; none goes back.
+STEPS: Final[dict[str, tuple[str, ...]]] = {
+    "": ("held",),
+    "held": ("queued", "cancelled"),
+    "queued": ("sent", "accepted", "paid", "rejected", "unknown"),
+    "sent": ("accepted", "paid", "rejected", "recalled", "unknown"),
+    "accepted": ("paid", "rejected", "recalled", "unknown"),
+    "unknown": ("accepted", "paid", "rejected", "recalled"),
+    "paid": ("returned",),
+    "recalled": ("cancelled",),
+    "rejected": (),
+    "returned": (),
+    "cancelled": (),
+}
+
+#: What a bank may be recorded to have said.
+OUTCOMES: Final = ("sent", "accepted", "paid", "rejected", "returned", "recalled", "unknown")
+
+
+def check_step(payment: str, state: str, target: str) -> None:
+    """Raises PaymentMoveNotAllowedError."""
+    if target not in STEPS[state]:
+        raise PaymentMoveNotAllowedError(
+            payment=payment, state=state, outcome=target, allowed=STEPS[state]
+        )
+
+
+def resendable(state: str) -> bool:
+    """Whether another attempt may follow this one."""
+    return state in ("rejected", "returned")
+
+
+def next_basis(state: str, basis: str, recognition: str) -> str:
+    """
+    What the attempt after a *state* payment is booked against.
+
+    Money that was booked as gone and came back is owed (`retur`); under `on_cair` a payment that
+    was only ever committed is still the order's own.
+    """
+    if state == "returned" or recognition == "on_issue":
+        return "retur"
+    return basis
+
+
+def bank_status(payments: Iterable[tuple[int, int, str]]) -> str:
+    """
+    What the bank has done of an SP2D: none, partly_paid, paid, partly_returned or returned.
+
+    *payments* are (payee, attempt, state); the last attempt speaks for its payee. Derived, never
+    stored (D15).
+    """
+    last: dict[int, tuple[int, str]] = {}
+    for payee, attempt, state in payments:
+        last[payee] = max(last.get(payee, (0, "")), (attempt, state))
+    states = [state for _, state in last.values()]
+    paid, returned = states.count("paid"), states.count("returned")
+    if returned:
+        return "returned" if returned == len(states) else "partly_returned"
+    if paid:
+        return "paid" if paid == len(states) else "partly_paid"
+    return "none"
