@@ -29,6 +29,7 @@ from api.errors import (
 from api.front import Front
 from api.problems import is_named, problem_response
 from api.routes import routers
+from api.routes.documents import COMPONENTS as DOCUMENT_COMPONENTS
 from api.routes.journals import COMPONENTS
 from api.runtime import Runtime
 from api.schemas import Problem
@@ -143,6 +144,7 @@ def _openapi(app: FastAPI) -> dict[str, Any]:
             ref_template="#/components/schemas/{model}"
         )
         components.update(COMPONENTS)
+        components.update(DOCUMENT_COMPONENTS)
         for unused in ("HTTPValidationError", "ValidationError"):
             components.pop(unused, None)
         app.openapi_schema = schema

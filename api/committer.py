@@ -45,7 +45,7 @@ __all__ = ["Committer", "Failed", "Outcome"]
 _SETTLE_PAUSES: Final = (0.0, 0.2, 0.5, 1.0, 2.0)
 
 # SQLSTATE classes: connection, resources, operator's intervention, transaction rolled back, locks.
-_PASSING_STATES: Final = ("08", "53", "57", "40", "55", "25")
+_PASSING_STATES: Final = ("08", "53", "57", "40", "55", "25006")
 # SQLite's primary result codes: BUSY, LOCKED, NOMEM, READONLY, IOERR, FULL, CANTOPEN.
 _PASSING_CODES: Final = frozenset({5, 6, 7, 8, 10, 13, 14})
 _RULE: Final = re.compile(r"rkud:([a-z_]+)")
@@ -100,17 +100,10 @@ class Committer:
         self._whole = False
 
     def post_until_refused(self, commands: Sequence[Command | Group]) -> list[Outcome]:
-        """
-        The outcomes up to the first refusal, nothing behind which was posted.
-        """
+        """The outcomes up to the first refusal; nothing behind it was posted."""
         self._whole = True
         try:
             outcomes = self.post(commands)
-        except _RefusedAtError as stopped:
-            self._whole = False
-            # Nothing of the batch stands: what came before the refusal is put again.
-            before = self.post(commands[: stopped.n]) if stopped.n else []
-            return [*before, stopped.result]
         finally:
             self._whole = False
         first = next((n for n, each in enumerate(outcomes) if not isinstance(each, Accepted)), None)
@@ -137,8 +130,10 @@ class Committer:
                     if lost
                     else self._settle(commands)
                 )
-            except _RefusedAtError:
-                raise
+            except _RefusedAtError as stopped:
+                # Nothing of the batch stands: what came before the refusal is put again.
+                before = self.post(commands[: stopped.n], lost=lost) if stopped.n else []
+                return [*before, stopped.result]
             except BookMissingError:
                 return [Failed(UnknownGovernmentError(government=self._government))] * len(commands)
             except Exception as error:  # sorted out below
@@ -159,7 +154,10 @@ class Committer:
         log.warning("writer.batch_halved", government=self._government, acts=len(commands))
         metrics.BATCHES_HALVED.inc()
         half = len(commands) // 2
-        return self.post(commands[:half], lost=lost) + self.post(commands[half:], lost=lost)
+        first = self.post(commands[:half], lost=lost)
+        if self._whole and not all(isinstance(each, Accepted) for each in first):
+            return first
+        return first + self.post(commands[half:], lost=lost)
 
     def _settle(self, commands: Sequence[Command | Group]) -> list[Outcome]:
         """Learn what became of acts whose COMMIT gave no answer, by putting them again."""
@@ -170,9 +168,8 @@ class Committer:
                 break
             if pause:
                 self._pause(pause)
-            for n, outcome in zip(
-                safe, self.post([commands[n] for n in safe], lost=True), strict=True
-            ):
+            again = self.post([commands[n] for n in safe], lost=True)
+            for n, outcome in zip(safe, again, strict=not self._whole):
                 outcomes[n] = outcome
             safe = [n for n in safe if _is_unknown(outcomes[n])]
         return outcomes

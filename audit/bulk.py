@@ -3,16 +3,20 @@ Set-based reads and writes with one face for both engines.
 
 PostgreSQL takes one statement with `unnest` of array literals, SQLite an `executemany`: measured as
 the cheapest way on each. Rows are tuples in the order of *columns*; values are int, str, bytes or
-None. Every function runs inside the caller's transaction and never commits.
+None. Every function runs inside the caller's transaction and never commits. Writes in a `pipelined`
+block go to PostgreSQL one after another without waiting for its answers.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import cache
+from typing import Any, Final
 
 from sqlalchemy import BigInteger, Connection, LargeBinary, Table
+from sqlalchemy.exc import DBAPIError
 
 __all__ = [
     "Row",
@@ -20,17 +24,97 @@ __all__ = [
     "add_to_rows",
     "insert_rows",
     "is_postgresql",
+    "pipelined",
     "read_rows",
     "upsert_rows",
+    "write",
 ]
 
 Value = int | str | bytes | None
 Row = tuple[Value, ...]
 
+_PIPE: Final = "rkud_pipe"
+
 
 def is_postgresql(conn: Connection) -> bool:
     """Whether *conn* talks to PostgreSQL (otherwise SQLite)."""
     return conn.dialect.name == "postgresql"
+
+
+class _Pipe:
+    """Statements under way, and those whose count of rows is looked at when all have answered."""
+
+    def __init__(self, driver: Any) -> None:  # Any: psycopg's connection; SQLAlchemy types it so
+        self._driver = driver
+        self._counted: list[tuple[Any, str, int]] = []
+
+    def send(self, sql: str, values: Sequence[Value], table: str, count: int | None) -> None:
+        cursor = self._driver.cursor()
+        cursor.execute(sql, values)
+        if count is not None:
+            self._counted.append((cursor, table, count))
+
+    def check(self) -> None:
+        for cursor, table, count in self._counted:
+            _check_count(table, count, cursor.rowcount)
+
+
+@contextlib.contextmanager
+def pipelined(conn: Connection) -> Iterator[None]:
+    """
+    Let the writes of this block share one round trip (libpq's pipeline mode). SQLite has none to save.
+
+    In the block only the functions of this module that write may be called. A statement that fails
+    takes those behind it along, and the block raises its error as SQLAlchemy would.
+    """
+    if not is_postgresql(conn):
+        yield
+        return
+    driver: Any = conn.connection.driver_connection
+    dialect = conn.dialect
+    pipe = conn.info[_PIPE] = _Pipe(driver)
+    try:
+        with driver.pipeline():
+            yield
+    except dialect.loaded_dbapi.Error as error:
+        lost = dialect.is_disconnect(error, driver, None)
+        if lost:
+            conn.invalidate()
+        raise DBAPIError.instance(
+            None,
+            None,
+            error,
+            dialect.loaded_dbapi.Error,
+            hide_parameters=True,
+            connection_invalidated=lost,
+            dialect=dialect,
+        ) from error
+    finally:
+        conn.info.pop(_PIPE, None)
+    pipe.check()
+
+
+def write(
+    conn: Connection,
+    sql: str,
+    values: Sequence[Value],
+    *,
+    table: str = "",
+    count: int | None = None,
+) -> None:
+    """Run one statement in the driver's own placeholders; *count* rows must be changed by it."""
+    pipe: _Pipe | None = conn.info.get(_PIPE)
+    if pipe is not None:
+        pipe.send(sql, values, table, count)
+        return
+    result = conn.exec_driver_sql(sql, tuple(values))
+    if count is not None:
+        _check_count(table, count, result.rowcount)
+
+
+def _check_count(table: str, expected: int, found: int) -> None:
+    if found != expected:
+        raise RuntimeError(f"{table}: {expected} rows to change, {found} found")
 
 
 def insert_rows(
@@ -41,7 +125,7 @@ def insert_rows(
         return
     names = tuple(columns)
     if is_postgresql(conn):
-        conn.exec_driver_sql(_pg_insert(table, names), _arrays(table, names, rows))
+        write(conn, _pg_insert(table, names), _arrays(table, names, rows))
     else:
         conn.exec_driver_sql(_lite_insert(table, names), list(rows))
 
@@ -63,7 +147,7 @@ def upsert_rows(
     keys, adds = tuple(key), tuple(add)
     columns = keys + adds
     if is_postgresql(conn):
-        conn.exec_driver_sql(_pg_upsert(table, keys, adds), _arrays(table, columns, rows))
+        write(conn, _pg_upsert(table, keys, adds), _arrays(table, columns, rows))
     else:
         conn.exec_driver_sql(_lite_upsert(table, keys, adds), list(rows))
 
@@ -80,12 +164,12 @@ def add_to_rows(
         return
     keys, adds = tuple(key), tuple(add)
     if is_postgresql(conn):
-        result = conn.exec_driver_sql(_pg_add(table, keys, adds), _arrays(table, keys + adds, rows))
+        arrays = _arrays(table, keys + adds, rows)
+        write(conn, _pg_add(table, keys, adds), arrays, table=table.name, count=len(rows))
     else:
         shuffled = [row[len(keys) :] + row[: len(keys)] for row in rows]
         result = conn.exec_driver_sql(_lite_add(table, keys, adds), shuffled)
-    if result.rowcount != len(rows):
-        raise RuntimeError(f"{table.name}: {len(rows)} rows to update, {result.rowcount} found")
+        _check_count(table.name, len(rows), result.rowcount)
 
 
 def read_rows(
@@ -136,7 +220,6 @@ def _pg_add(table: Table, key: tuple[str, ...], add: tuple[str, ...]) -> str:
 
 @cache
 def _pg_read(table: Table, key: tuple[str, ...], columns: tuple[str, ...]) -> str:
-    where = " AND ".join(f"{name} = u.{name}" for name in key)
     where = " AND ".join(f"t.{name} = u.{name}" for name in key)
     shown = ", ".join([f"u.{name}" for name in key] + [f"s.{name}" for name in columns])
     inner = ", ".join(f"t.{name}" for name in columns) or "1"
@@ -219,9 +302,9 @@ def _bytes(column: Sequence[Value]) -> str:
 
 def _texts(column: Sequence[Value]) -> str:
     if None not in column:
-        joined = "\x1f".join(column)  # type: ignore[arg-type]  # a text column holds str or None
-        if '"' not in joined and "\\" not in joined:
-            return '{"' + '","'.join(column) + '"}'  # type: ignore[arg-type]  # as above
+        joined = '","'.join(column)  # type: ignore[arg-type]  # a text column holds str or None
+        if joined.count('"') == 2 * (len(column) - 1) and "\\" not in joined:
+            return f'{{"{joined}"}}'
     return "{" + ",".join("NULL" if v is None else _quoted(str(v)) for v in column) + "}"
 
 

@@ -47,8 +47,10 @@ class LogDirectory:
         except FileNotFoundError:
             raise
         except OSError as error:
-            raise FileNotFoundError(name) if not os.path.lexists(path) else ValueError(
-                "it is not a plain file that can be read"
+            raise (
+                FileNotFoundError(name)
+                if not os.path.lexists(path)
+                else ValueError("it is not a plain file that can be read")
             ) from error
         with os.fdopen(handle, "rb") as file:
             status = os.fstat(handle)
@@ -69,7 +71,7 @@ class LogDirectory:
 
     def names(self) -> list[str]:
         """Everything in the directory itself, in order."""
-        return sorted(os.listdir(self.path))
+        return sorted(path.name for path in self.path.iterdir())
 
     def checkpoints(self) -> list[tuple[int, str]]:
         """(size, name) of every `checkpoint.<size>`, by size."""
@@ -86,4 +88,6 @@ class LogDirectory:
                 yield f"{below}/{name}"
 
 
-_NO_FOLLOW: Final = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+_NO_FOLLOW: Final = (
+    getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+)

@@ -48,6 +48,7 @@ KINDS: Final[dict[str, int]] = {
     # bank
     "statement.imported": 1,
     "reconciliation.run": 1,
+    "match.made": 1,
     "match.undone": 1,
     # what left the house
     "log.exported": 1,

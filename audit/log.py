@@ -183,7 +183,8 @@ class Batch:
             ],
         )
         sql = _PG_ADVANCE if bulk.is_postgresql(conn) else _PG_ADVANCE.replace("%s", "?")
-        conn.exec_driver_sql(
+        bulk.write(
+            conn,
             sql,
             (
                 edge.size,

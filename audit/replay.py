@@ -18,7 +18,7 @@ from hashlib import sha256
 from typing import Any, Final
 
 from audit.canonical import Json, canonical, parse_canonical
-from audit.claims import compare_claims
+from audit.claims import compare_claims, line_fields
 from audit.directory import ATTACHMENT_MAX, LogDirectory
 from audit.disclosure import parse_disclosure_line, verify_disclosure
 from audit.errors import AuditError, NotCanonicalError
@@ -45,7 +45,7 @@ _JOURNAL: Final = re.compile(
 )
 # A line: what stands before the amount, the amount, what stands after it.
 _LINE: Final = re.compile(
-    rb'\["(%(S)s","(?:FIN|BUD)","%(S)s)","(%(A)s)"((?:,"%(S)s"){0,5})\](?:,|$)'
+    rb'\["(%(S)s","(?:FIN|BUD)","%(S)s"),"(%(A)s)"((?:,"%(S)s"){0,5})\](?:,|$)'
     % {b"S": _S, b"A": _AMOUNT}
 )
 _match_journal: Final = _JOURNAL.fullmatch
@@ -107,7 +107,7 @@ class Replay:
                     maker, payee, period, reference, reverses, source, government,
                 ) = match.groups()  # fmt: skip
                 lines = _find_lines(text)
-                size = 8 * len(lines) - 1
+                size = 7 * len(lines) - 1
                 for before, amount, after in lines:
                     size += len(before) + len(amount) + len(after)
                 if size != len(text):  # something between the lines that is no line
@@ -121,7 +121,7 @@ class Replay:
                     )  # fmt: skip
             index += 1
 
-    def skip(self, first: int, count: int) -> None:
+    def skip(self, count: int) -> None:
         """Entries that can't be read: the books can't be complete any more."""
         self.unread += count
         self._batch = self._at = b""
@@ -202,10 +202,12 @@ class Replay:
         """A journal in any canonical form, brought to the pieces that the quick way finds."""
         try:
             lines = data["lines"] if "lines" in data else self._lines_by_hash(index, data)
-            if data.keys() - {"lines", "lines_sha256"} != _JOURNAL_MEMBERS or len(
-                data.keys() & {"lines", "lines_sha256"}
-            ) != 1:
-                raise ValueError("a member is missing or unknown")
+            if (
+                data.keys() - {"lines", "lines_sha256"} != _JOURNAL_MEMBERS
+                or len(data.keys() & {"lines", "lines_sha256"}) != 1
+            ):
+                self._fail("malformed_journal", "a member is missing or unknown", index)
+                return
             if lines is None:
                 self._count_unread_journal(index, data)
                 return
@@ -216,7 +218,8 @@ class Replay:
                              "payee_name", "reference", "source", "batch_no", "document_no")
             }  # fmt: skip
             numbers = {
-                name: _int(data[name]) for name in ("fiscal_year", "journal", "line_count", "period")
+                name: _int(data[name])
+                for name in ("fiscal_year", "journal", "line_count", "period")
             }
             reverses = data["reverses"]
             if reverses is not None:
@@ -270,12 +273,17 @@ class Replay:
             self._same_government(index, government)
         self.journals += 1
         if number != len(self._leaf_of):
-            self._fail("journal_number", f"journal {len(self._leaf_of)} should follow", index, number)
+            self._fail(
+                "journal_number", f"journal {len(self._leaf_of)} should follow", index, number
+            )
             self._leaf_of += [-1] * min(max(0, number - len(self._leaf_of)), 1_000_000)
         self._leaf_of.append(index)
         if reference in self._references:
             self._fail(
-                "reference_twice", f"reference {reference.decode()!r} was used before", index, number
+                "reference_twice",
+                f"reference {reference.decode()!r} was used before",
+                index,
+                number,
             )
         self._references.add(reference)
         sums_of = self.days.get((year, period, day))
@@ -289,7 +297,9 @@ class Replay:
                 number,
             )
         if len(lines) != count or count < 2:
-            self._fail("line_count", f"{count} lines are told, {len(lines)} are there", index, number)
+            self._fail(
+                "line_count", f"{count} lines are told, {len(lines)} are there", index, number
+            )
         groups: dict[bytes, int] = {}
         mirrored: dict[str, int] | None = None
         for before, amount, after in lines:
@@ -312,7 +322,7 @@ class Replay:
                     mirrored = mirrored or {}
                     mirrored[skpd] = mirrored.get(skpd, 0) + sen
                 if budget_line:
-                    self._spend(document, kind, budget_line, day, sen)
+                    self._spend(document, kind, budget_line, day, sen, reverses != b"null")
         if any(groups.values()):
             self._unbalanced(index, number, groups)
         if mirrored is not None and any(mirrored.values()):
@@ -337,8 +347,13 @@ class Replay:
             if self._keep_commitments:
                 self._committed.update(bytes.fromhex(c.decode()) for c in (description, payee) if c)
 
-    def _spend(self, document: bytes, kind: bytes, budget_line: str, day: bytes, sen: int) -> None:
-        name = self.acts.payment_kind(document.decode()) if document else ""
+    def _spend(
+        self, document: bytes, kind: bytes, budget_line: str, day: bytes, sen: int, reversal: bool
+    ) -> None:
+        name = ""
+        if document:
+            name = self.acts.payment_kind(document.decode())
+            self.acts.documents.spent(document.decode(), budget_line, sen, reversal=reversal)
         key = (budget_line, name or _plain(kind), day.decode())
         self.budget_days[key] = self.budget_days.get(key, 0) + sen
 
@@ -371,7 +386,7 @@ class Replay:
         entity, book, account, bank, counterpart, _, budget_line, _ = fields
         acts = self.acts
         problems = []
-        if after.endswith(b',""') or before.count(b'","') != 2:
+        if after.endswith(b',""'):
             problems.append("its form is not the canonical one")
         if book not in ("FIN", "BUD"):
             problems.append(f"there is no book {book!r}")
@@ -427,7 +442,10 @@ class Replay:
             return
         if [(b, _negative(a), c) for b, a, c in theirs] != lines:
             self._fail(
-                "wrong_reversal", f"its lines do not mirror those of journal {original}", index, number
+                "wrong_reversal",
+                f"its lines do not mirror those of journal {original}",
+                index,
+                number,
             )
 
     def _lines_of(self, number: int) -> list[tuple[bytes, bytes, bytes]] | None:
@@ -479,7 +497,9 @@ class Replay:
         try:
             content = self.log.read(path, ATTACHMENT_MAX)
         except (FileNotFoundError, ValueError):
-            self._fail("attachment_missing", "content that the leaf names is missing", index, path=path)
+            self._fail(
+                "attachment_missing", "content that the leaf names is missing", index, path=path
+            )
             return None
         if sha256(content).hexdigest() != name:
             self._fail(
@@ -499,11 +519,7 @@ class Replay:
         elif isinstance(value, list):
             for inner in value:
                 self._commitments_in(inner, name)
-        elif (
-            isinstance(value, str)
-            and name in _COMMITTED
-            and re.fullmatch(r"[0-9a-f]{64}", value)
-        ):
+        elif isinstance(value, str) and name in _COMMITTED and re.fullmatch(r"[0-9a-f]{64}", value):
             self.commitments += 1
             if self._keep_commitments:
                 self._committed.add(bytes.fromhex(value))
@@ -521,7 +537,9 @@ class Replay:
                 f"{self.unread} entries could not be read: balances are short of them"
             )
         for name, count in sorted(self.unknown.items()):
-            verdict.not_checked.append(f"{count} entries of a kind this verifier is too old for: {name}")
+            verdict.not_checked.append(
+                f"{count} entries of a kind this verifier is too old for: {name}"
+            )
         if verdict.failure_count == before == 0:
             verdict.proven.append(
                 f"{self.journals} journals are numbered without a gap, each balances per entity and"
@@ -571,7 +589,9 @@ class Replay:
                 f"{len(rest)} private values were not disclosed and not erased: {shown}"
             )
         if stray:
-            verdict.not_checked.append(f"{stray} disclosures of values that no leaf here commits to")
+            verdict.not_checked.append(
+                f"{stray} disclosures of values that no leaf here commits to"
+            )
 
     def _fail(
         self,
@@ -590,20 +610,12 @@ _COMMITTED: Final = frozenset(
 )
 
 
-def line_fields(key: bytes) -> list[str]:
-    """The eight texts of a line without its amount; "" for those left out."""
-    fields = [_plain(text) for text in key.split(b'","')]
-    head, rest = fields[:2], fields[2:]
-    account, *more = rest[0].split('","')
-    return [*head, account, *more, *rest[1:]]
-
-
 def _pieces(line: Json) -> tuple[bytes, bytes, bytes]:
     """A parsed line as the regular expression would have cut its bytes."""
     texts = [_text(member) for member in _list(line)]
     if not 4 <= len(texts) <= 9 or not _AMOUNT_TEXT.fullmatch(texts[3]):
         raise ValueError("a line has another shape")
-    before = b'","'.join(map(_inner, texts[:3]))
+    before = b'","'.join(map(_inner, texts[:3])) + b'"'
     after = b"".join(b',"' + _inner(text) + b'"' for text in texts[4:])
     return before, texts[3].encode(), after
 

@@ -75,7 +75,9 @@ def verify(
     run = _Run(log, keys, cosigners, verdict)
     top = run.read_checkpoints(checkpoints)
     if top is None:
-        verdict.not_checked.append("entries and books: there is no checkpoint to check them against")
+        verdict.not_checked.append(
+            "entries and books: there is no checkpoint to check them against"
+        )
         return verdict
     replay = Replay(log, verdict, top.origin) if books else None
     run.read_entries(top, replay, progress)
@@ -213,7 +215,7 @@ class _Run:
             self._keep(builder.add(hashes[at:]))
             if replay is not None:
                 if entries is None:
-                    replay.skip(first, tile.width)
+                    replay.skip(tile.width)
                 else:
                     replay.feed(first, entries)
             if progress is not None:

@@ -8,6 +8,7 @@ import hashlib
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime, timedelta
+from itertools import groupby
 from typing import Any, Final, NamedTuple
 
 from sqlalchemy import Connection, select, text
@@ -25,7 +26,14 @@ from ledger.rederive import Leaf, Row
 from ledger.settings import Grant
 from ledger.tokens import LIFETIME_MAX_MINUTES
 
-__all__ = ["check_grants", "check_proposals", "check_token_issuers"]
+__all__ = [
+    "HandMoved",
+    "TokenIssued",
+    "check_grants",
+    "check_proposals",
+    "check_token_issuers",
+    "shared_issuers",
+]
 
 #: The leaf that each act writes when it is confirmed.
 _LEAF_OF: Final = {
@@ -225,14 +233,25 @@ def _differs(leaf: Leaf, what: str) -> Finding:
 # --- tokens ----------------------------------------------------------------------------------------
 
 
-class _Token(NamedTuple):
+class TokenIssued(NamedTuple):
+    """A token by its leaf, its issuer and when it expires."""
+
     leaf_index: int
     issued_by: str
     expires_at: str
 
 
+class HandMoved(NamedTuple):
+    """One hand of a payment: who, in which leaf, when."""
+
+    payment: str
+    person: str
+    leaf_index: int
+    at: str
+
+
 # The hands of a payment: maker, verifier and approver of its SP2D, and who signed the SPM below it.
-_HANDS = """
+_HANDS: Final = """
 SELECT CASE WHEN d.kind = 'spm' THEN d.id ELSE d.parent_id END AS payment, m.person_id, m.leaf_index, b.recorded_at
   FROM document_move m
   JOIN document d ON d.government = m.government AND d.id = m.document_id
@@ -247,36 +266,25 @@ def check_token_issuers(conn: Connection, government: str) -> Iterator[Finding]:
     Note who issued the tokens of two hands of one payment, or was one hand and issued another's:
     that person could have acted as both. One note an issuer, with the number of payments.
     """
-    tokens: dict[str, list[_Token]] = {}
+    tokens: dict[str, list[TokenIssued]] = {}
     column = t.token.c
-    for row in conn.execute(
+    for person, *token in conn.execute(
         select(column.person_id, column.leaf_index, column.issued_by, column.expires_at)
         .where(column.government == government)
         .order_by(column.leaf_index)
     ):
-        tokens.setdefault(row.person_id, []).append(
-            _Token(row.leaf_index, row.issued_by, row.expires_at)
-        )
+        tokens.setdefault(person, []).append(TokenIssued(*token))
     if not tokens:
         return
-    payments: dict[str, tuple[int, str]] = {}
-    current, reach = "", dict[str, set[str]]()
     rows = conn.execute(
         text(_HANDS), {"government": government}, execution_options={"yield_per": 2_000}
     )
-    for row in rows:
-        if row.payment != current:
-            _count(payments, current, reach)
-            current, reach = row.payment, {}
-        reach.setdefault(row.person_id, set()).add(row.person_id)
-        for issuer in _issuers(tokens.get(row.person_id, []), row.leaf_index, row.recorded_at):
-            reach.setdefault(issuer, set()).add(row.person_id)
-    _count(payments, current, reach)
-    for issuer, (number, example) in sorted(payments.items()):
+    shared = shared_issuers(tokens, (HandMoved(*row) for row in rows))
+    for issuer, (number, example) in sorted(shared.items()):
         yield Finding(
             "one_issuer",
-            f"{issuer} issued tokens under which more than one hand acted in {number} payments,"
-            f" first {example}",
+            f"{issuer} could act as more than one hand of {number} payments by tokens issued to"
+            f" others, first of {example}",
             "token",
             issuer,
             "issued_by",
@@ -284,24 +292,38 @@ def check_token_issuers(conn: Connection, government: str) -> Iterator[Finding]:
         )
 
 
-def _issuers(tokens: list[_Token], leaf_index: int, at: str) -> set[str]:
-    """Who issued the tokens that were valid for the person when leaf *leaf_index* was written."""
-    # No token lives longer: whoever was issued before one that expired a lifetime ago has expired.
+def shared_issuers(
+    tokens: Mapping[str, Sequence[TokenIssued]], hands: Iterable[HandMoved]
+) -> dict[str, tuple[int, str]]:
+    """
+    By person who reached more than one hand of a payment: how many payments, and the first.
+
+    *tokens* by their person, in order of leaves; *hands* in order of payments.
+    """
+    found: dict[str, tuple[int, str]] = {}
+    for payment, moves in groupby(hands, key=lambda move: move.payment):
+        reach: dict[str, set[str]] = {}
+        for move in moves:
+            reach.setdefault(move.person, set()).add(move.person)
+            for issuer in _issuers(tokens.get(move.person, ()), move):
+                reach.setdefault(issuer, set()).add(move.person)
+        for person, reached in reach.items():
+            if len(reached) > 1:
+                number, first = found.get(person, (0, payment))
+                found[person] = (number + 1, first)
+    return found
+
+
+def _issuers(tokens: Sequence[TokenIssued], move: HandMoved) -> set[str]:
+    """Who issued the tokens that were valid for the person when the hand moved."""
+    # No token lives longer: whatever was issued before one that expired a lifetime ago has expired.
     longest = timedelta(minutes=LIFETIME_MAX_MINUTES)
-    past = instant_text(datetime.fromisoformat(at) - longest)
+    past = instant_text(datetime.fromisoformat(move.at) - longest)
     found = set()
-    for token in reversed(
-        tokens[: bisect_left(tokens, leaf_index, key=lambda token: token.leaf_index)]
-    ):
-        if token.expires_at > at:
+    before = bisect_left(tokens, move.leaf_index, key=lambda token: token.leaf_index)
+    for token in reversed(tokens[:before]):
+        if token.expires_at > move.at:
             found.add(token.issued_by)
         elif token.expires_at <= past:
             break
     return found
-
-
-def _count(payments: dict[str, tuple[int, str]], payment: str, reach: dict[str, set[str]]) -> None:
-    for person, hands in reach.items():
-        if len(hands) > 1:
-            number, example = payments.get(person, (0, payment))
-            payments[person] = (number + 1, example)

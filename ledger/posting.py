@@ -410,6 +410,10 @@ class Session:
 
     def flush(self) -> None:
         """Write everything that was decided. Leaves first: a journal without one is refused."""
+        with bulk.pipelined(self.conn):
+            self._flush()
+
+    def _flush(self) -> None:
         conn, government, position = self.conn, self.government, self.position
         self.batch.close()
         bulk.insert_rows(conn, t.journal_line, _LINE_COLUMNS, self._lines)

@@ -104,9 +104,7 @@ def content_of(line: StatementLine) -> Content:
     if line.booked_on is None:
         raise ValueError("a booked line has a day; check_form sees to that")
     text = "" if line.bank_reference else text_of(line.reference or "", line.narrative)
-    return Content(
-        line.booked_on.isoformat(), line.amount_units, line.bank_reference or "", text
-    )
+    return Content(line.booked_on.isoformat(), line.amount_units, line.bank_reference or "", text)
 
 
 def text_of(reference: str, narrative: str) -> str:

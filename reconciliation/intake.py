@@ -9,9 +9,9 @@ then the statement that completes them, then the working set that reconciliation
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
 from sqlalchemy import func, select
 
@@ -103,7 +103,9 @@ class ImportStatement:
             "format": self.file.format,
             "bank_account": self.bank_account,
             "statements": answers,
-            "new": sum(int(str(a["new"])) for a in answers if isinstance(a, dict) and "replayed" not in a),
+            "new": sum(
+                int(str(a["new"])) for a in answers if isinstance(a, dict) and "replayed" not in a
+            ),
             "replayed": all(isinstance(a, dict) and "replayed" in a for a in answers),
         }
 
@@ -113,7 +115,7 @@ def read_import(
     bank_account: str,
     data: bytes,
     *,
-    format: str | None = None,  # noqa: A002  # the reader's own name for it
+    format: str | None = None,
     profile: str | Profile | None = None,
     name: str = "",
     quarantine: bool = False,
@@ -138,7 +140,7 @@ def read_import(
 def line_form(row: Sequence[bulk.Value]) -> list[JsonInput]:
     """Version 1 of a row of `bank_line` (all columns but the government) in its statement's digest."""
     return [
-        sen_text(value) if is_amount and isinstance(value, int) else value  # type: ignore[misc]  # no bytes here
+        sen_text(value) if is_amount and isinstance(value, int) else value
         for (_, is_amount), value in zip(_FORM, row[1:], strict=True)
     ]
 
@@ -150,7 +152,7 @@ def lines_sha256(rows: Iterable[Sequence[bulk.Value]]) -> str:
 
 def deliveries_sha256(rows: Iterable[Sequence[bulk.Value]]) -> str:
     """Digest of rows of `bank_line_delivery` in order of position; "" when there are none."""
-    return _digest(list(row[2:]) for row in rows)  # type: ignore[misc]  # integers
+    return _digest(list(row[2:]) for row in rows)
 
 
 def _digest(forms: Iterable[JsonInput]) -> str:
@@ -187,24 +189,23 @@ def _held(session: Session, sha256: str, bank_account: str) -> dict[int, dict[st
         )
         .order_by(column.status.desc(), column.id)
     )
-    return {row.ordinal: _answer(row._mapping) for row in rows}
+    return {row.ordinal: _answer(dict(row._mapping)) for row in rows}
 
 
-def _answer(row: object) -> dict[str, JsonInput]:
-    get = row.__getitem__  # type: ignore[attr-defined]  # a mapping of one row
+def _answer(row: Mapping[str, Any]) -> dict[str, JsonInput]:
     return {
-        "statement": get("id"),
-        "ordinal": get("ordinal"),
-        "statement_no": get("statement_no"),
-        "status": get("status"),
-        "rule": get("rule"),
-        "opening": None if get("opening_sen") is None else sen_text(get("opening_sen")),
-        "closing": None if get("closing_sen") is None else sen_text(get("closing_sen")),
-        "closing_on": get("closing_on"),
-        "new": get("new_count"),
-        "confirmed": get("confirmed_count"),
-        "skipped": get("skipped_count"),
-        "leaf_index": get("leaf_index"),
+        "statement": row["id"],
+        "ordinal": row["ordinal"],
+        "statement_no": row["statement_no"],
+        "status": row["status"],
+        "rule": row["rule"],
+        "opening": None if row["opening_sen"] is None else sen_text(row["opening_sen"]),
+        "closing": None if row["closing_sen"] is None else sen_text(row["closing_sen"]),
+        "closing_on": row["closing_on"],
+        "new": row["new_count"],
+        "confirmed": row["confirmed_count"],
+        "skipped": row["skipped_count"],
+        "leaf_index": row["leaf_index"],
     }
 
 
@@ -216,7 +217,7 @@ def _take(
     quarantined: dict[str, JsonInput] | None,
 ) -> dict[str, JsonInput]:
     """Admit one statement, or put it into quarantine, or refuse."""
-    government, bank_account = session.government, command.bank_account
+    bank_account = command.bank_account
     lines = _booked(statement)
     try:
         opening, closing = check_form(
@@ -236,7 +237,6 @@ def _take(
         if quarantined is not None and quarantined["rule"] == refusal.code:
             return {**quarantined, "replayed": True}
         return _write(session, command, ordinal, statement, refusal=refusal)
-    del government
     return _write(session, command, ordinal, statement, admission=admission, end=end)
 
 
@@ -347,9 +347,8 @@ def _write(
     status = (
         "quarantined" if admission is None else "admitted" if admission.extends else "confirmed"
     )
-    is_first = end is None
     chain_n = 0 if status != "admitted" else 1 if end is None else end.chain_n + 1
-    previous = (opening.units if opening else None) if is_first else end and end.closing_sen
+    previous = end.closing_sen if end else opening.units if opening else None
     # What is refused may hold figures that no column takes.
     fits = refusal is None or (
         statement.currency == "IDR"
@@ -392,9 +391,7 @@ def _write(
         command.by,
         {
             **{
-                name: sen_text(value)
-                if name.endswith("_sen") and isinstance(value, int)
-                else value  # type: ignore[misc]  # no bytes here
+                name: sen_text(value) if name.endswith("_sen") and isinstance(value, int) else value
                 for name, value in row.items()
             },
             "file_size": len(command.data),
@@ -406,9 +403,7 @@ def _write(
     _keep_file(session, command, leaf)
     bulk.insert_rows(conn, t.bank_line, _LINE_COLUMNS, new_rows)
     bulk.insert_rows(conn, t.statement, ("government", *row), [(government, *row.values())])
-    bulk.insert_rows(
-        conn, t.bank_line_delivery, tuple(t.bank_line_delivery.c.keys()), deliveries
-    )
+    bulk.insert_rows(conn, t.bank_line_delivery, tuple(t.bank_line_delivery.c.keys()), deliveries)
     add_open(
         session,
         command.bank_account,

@@ -38,10 +38,7 @@ def add_open(session: Session, bank_account: str, side: Side, items: Sequence[Op
         session.conn,
         t.open_item,
         tuple(t.open_item.c.keys()),
-        [
-            (government, side, each.item, bank_account, each.day, each.amount_sen)
-            for each in items
-        ],
+        [(government, side, each.item, bank_account, each.day, each.amount_sen) for each in items],
     )
     bulk.insert_rows(
         session.conn,
@@ -71,10 +68,14 @@ def remove_open(session: Session, side: Side, items: Sequence[int]) -> None:
 def _delete(session: Session, table: Table, side: Side, items: Sequence[int]) -> None:
     conn, government = session.conn, session.government
     if bulk.is_postgresql(conn):
+        # By row address, found one item after the other: joined in the usual way a young table is
+        # scanned once for every item.
         conn.exec_driver_sql(
-            f"DELETE FROM {table.name} t USING unnest(%s::bigint[]) u(item)"
-            " WHERE t.government = %s AND t.side = %s AND t.item = u.item",
-            ("{" + ",".join(map(str, items)) + "}", government, side),
+            f"DELETE FROM {table.name} WHERE ctid = ANY (ARRAY(SELECT s.ctid"
+            " FROM unnest(%s::bigint[]) u(item) CROSS JOIN LATERAL (SELECT t.ctid"
+            f" FROM {table.name} t WHERE t.item = u.item AND t.side = %s AND t.government = %s"
+            " OFFSET 0) s))",
+            ("{" + ",".join(map(str, items)) + "}", side, government),
         )
     else:
         conn.exec_driver_sql(

@@ -82,7 +82,7 @@ statement: Final = table(
     leaf_index=INT,
 )
 #: A line that lasts (D17): the `occurrence`-th of its account and booking day. `statement_id` and
-#: `position` say who delivered it first. `keys` are the references found in it, separated by spaces;
+#: `position` say who delivered it first. `found_keys` are the references found in it, separated by spaces;
 #: one that may be cut off ends in `~`.
 bank_line: Final = table(
     "bank_line",
@@ -107,7 +107,7 @@ bank_line: Final = table(
     line_kind=TEXT,
     pay_key=TEXT,
     doc_key=TEXT,
-    keys=TEXT,
+    found_keys=TEXT,
     batch_seq=INT,
 )
 #: A later statement that delivered the line again.
@@ -132,7 +132,7 @@ book_entry: Final = table(
     reverses=INT,
     pay_key=TEXT,
     doc_key=TEXT,
-    keys=TEXT,
+    found_keys=TEXT,
     batch_seq=INT,
 )
 

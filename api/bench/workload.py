@@ -27,6 +27,7 @@ from ledger.opening import CASH_ACCOUNT
 __all__ = [
     "ACCOUNTS",
     "BUDGET_LINES_A_PAYMENT",
+    "FUND_SOURCE",
     "SHAPES",
     "BudgetSpot",
     "Shape",
@@ -43,6 +44,7 @@ SHAPES: Final[tuple[Shape, ...]] = ("hot", "spread", "ls16")
 ACCOUNTS: Final = 10_000
 SPREAD_BANKS: Final = 1_000
 BUDGET_LINES_A_PAYMENT: Final = 5
+FUND_SOURCE: Final = "1.1.01"
 #: A year of a large province's payments spread over its days: an import file goes by date.
 JOURNALS_A_DAY: Final = 4_000
 
@@ -57,11 +59,10 @@ _PPN: Final = "2.1.01.06.01.0001"
 
 @dataclass(frozen=True, slots=True)
 class BudgetSpot:
-    """A sub kegiatan of an SKPD, with the accounts and ids of its budget lines."""
+    """A sub kegiatan of an SKPD, with the accounts and ids of its budget lines (after the year)."""
 
     skpd: str
     sub_kegiatan: str
-    bucket: str
     accounts: tuple[str, ...]
     lines: tuple[str, ...]
 
@@ -104,7 +105,7 @@ def budget_spots() -> tuple[BudgetSpot, ...]:
             sub_kegiatan = f"{skpd}.01.2.{n + 1:02d}"
             accounts = tuple(random.sample(goods, BUDGET_LINES_A_PAYMENT))
             lines = tuple(f"{sub_kegiatan}/{account}" for account in accounts)
-            spots.append(BudgetSpot(skpd, sub_kegiatan, f"bucket/{sub_kegiatan}", accounts, lines))
+            spots.append(BudgetSpot(skpd, sub_kegiatan, accounts, lines))
     return tuple(spots)
 
 
@@ -168,7 +169,7 @@ def _ls16(random: Random, reference: str, day: str) -> str:
     lines.append(f'{{{skpd}"account":"{_RK_PPKD}","credit":"{sen_text(gross)}"}}')
     budget = f'{skpd}"book":"BUD",'
     lines += [
-        f'{{{budget}"account":"{account}","budget_line":"{line}","debit":"{sen_text(sen)}"}}'
+        f'{{{budget}"account":"{account}","budget_line":"{day[:4]}/{line}","debit":"{sen_text(sen)}"}}'
         for account, line, sen in zip(spot.accounts, spot.lines, amounts, strict=True)
     ]
     lines.append(f'{{{budget}"account":"{_SAL}","credit":"{sen_text(gross)}"}}')

@@ -39,9 +39,7 @@ __all__ = ["Places", "business_days", "clock_offset", "demo_settings", "hold", "
 
 _LOCK: Final = "demo.lock"
 #: All that a demo makes; whatever else lies in the directory is not a demo's.
-_OURS: Final = frozenset(
-    {DATABASE, f"{DATABASE}-wal", f"{DATABASE}-shm", "keys", "demo", _LOCK}
-)
+_OURS: Final = frozenset({DATABASE, f"{DATABASE}-wal", f"{DATABASE}-shm", "keys", "demo", _LOCK})
 #: The office opens; a demo's clock starts here on each of its days.
 OFFICE_HOURS: Final = time(8, 0)
 
@@ -177,7 +175,8 @@ def _refuse_foreign(data_dir: Path) -> None:
     if foreign := sorted(names - _OURS):
         raise NotADemoBookError(path=path, reason=f"holds {foreign[0]}, which no demo made")
     if DATABASE not in names:
-        if names - {_LOCK}:
+        # Left by a demo that was interrupted; keys alone may be all that is left of a real book.
+        if "keys" in names and "demo" not in names:
             raise NotADemoBookError(path=path, reason="holds keys without a demo's book")
         return
     engine = make_engine(f"sqlite:///{data_dir.absolute() / DATABASE}")
@@ -195,8 +194,8 @@ def _refuse_foreign(data_dir: Path) -> None:
 
 def _clear(data_dir: Path) -> bool:
     found = (data_dir / DATABASE).exists()
-    # The database last: until it is gone, the directory is known as a demo's.
-    for name in sorted(_OURS - {_LOCK}, key=lambda each: each.startswith(DATABASE)):
+    # `demo` last: until it is gone, the directory is known as a demo's.
+    for name in sorted(_OURS - {_LOCK}, key=lambda each: each == "demo"):
         path = data_dir / name
         if path.is_dir():
             shutil.rmtree(path)

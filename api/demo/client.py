@@ -46,7 +46,7 @@ class Api:
     ) -> None:
         await self._client.aclose()
 
-    async def post(self, token: str, path: str, body: object = None) -> Any:  # noqa: ANN401
+    async def post(self, token: str, path: str, body: object = None) -> Any:
         """Do an act. Raises ApiRefusedError."""
         self.acts += 1
         headers = {
@@ -60,7 +60,7 @@ class Api:
 
     async def post_file(
         self, token: str, path: str, data: bytes, *, params: Mapping[str, str]
-    ) -> Any:  # noqa: ANN401
+    ) -> Any:
         """Hand over a file's bytes. Raises ApiRefusedError."""
         self.acts += 1
         headers = {
@@ -73,7 +73,7 @@ class Api:
         )
         return _read("POST", path, answer)
 
-    async def get(self, token: str, path: str, **params: str | int) -> Any:  # noqa: ANN401
+    async def get(self, token: str, path: str, **params: str | int) -> Any:
         """Read. Raises ApiRefusedError."""
         answer = await self._client.get(
             self._base + path, headers={"authorization": f"Bearer {token}"}, params=params
@@ -97,7 +97,7 @@ class Api:
         return answer.content
 
 
-def _read(method: str, path: str, answer: httpx2.Response) -> Any:  # noqa: ANN401
+def _read(method: str, path: str, answer: httpx2.Response) -> Any:
     if answer.status_code >= 300:
         problem = answer.text[:300]
         try:

@@ -37,11 +37,6 @@ _FUND_SOURCE: Final = "1.1"
 _ROMAN: Final = ("I", "II", "III", "IV", "V", "VI", "VII", "VIII", "IX", "X", "XI", "XII")
 _RUPIAH: Final = 100
 
-CASH: Final = "1.1.01.01.01.0001"
-RK_SKPD: Final = "1.1.13.01.01.0001"
-RK_PPKD: Final = "3.1.03.01.01.0001"
-SAL: Final = "3.1.02.05.01.0001"
-
 Json = dict[str, object]
 
 
@@ -173,7 +168,7 @@ class Order:
 class Receipt:
     """A receipt as it is booked, and as the payer brings it to the bank."""
 
-    journal: Json
+    body: Json
     deposit: Json
     amount_sen: int
 
@@ -221,9 +216,7 @@ class DemoData:
 
     def skpds(self) -> list[Skpd]:
         """All work units."""
-        return [
-            Skpd(row.skpd_code, row.name_id, row.abbreviation) for row in self.banten.skpd
-        ]
+        return [Skpd(row.skpd_code, row.name_id, row.abbreviation) for row in self.banten.skpd]
 
     def budget(self) -> list[BudgetRow]:
         """The lines that the demo spends from, a share of each SKPD's published or invented total."""
@@ -257,7 +250,9 @@ class DemoData:
         random = Random(f"orders/{seed}/{day}")  # noqa: S311  # invented data, not a secret
         units = list(self.banten.skpd)
         weights = [parse_sen(unit.demo_budget_idr) for unit in units]
-        plain = [each for each in self.catalogue.spending if each.account != self.catalogue.honorarium]
+        plain = [
+            each for each in self.catalogue.spending if each.account != self.catalogue.honorarium
+        ]
         orders = []
         for n in range(count):
             number = first_no + n
@@ -282,17 +277,17 @@ class DemoData:
             yield Receipt(
                 {
                     "reference": reference,
+                    "kind": "tax",
                     "effective_on": day,
-                    "kind": "receipt",
-                    "description": f"Setoran {income.label}",
+                    "skpd": skpd,
                     "document_no": reference,
+                    "description": f"Setoran {income.label}",
                     "lines": [
-                        {"account": CASH, "debit": amount},
-                        {"account": RK_SKPD, "counterpart": skpd, "credit": amount},
-                        {"entity": skpd, "account": RK_PPKD, "debit": amount},
-                        {"entity": skpd, "account": income.income, "credit": amount},
-                        {"entity": skpd, "book": "BUD", "account": SAL, "debit": amount},
-                        {"entity": skpd, "book": "BUD", "account": income.account, "credit": amount},
+                        {
+                            "amount": amount,
+                            "lo_account": income.income,
+                            "lra_account": income.account,
+                        }
                     ],
                 },
                 {

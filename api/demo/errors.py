@@ -95,7 +95,7 @@ class BankStoppedError(DemoError):
     """The bank's process said no."""
 
     def __init__(self, *, message: str) -> None:
-        super().__init__(f"the bank's process ended: {message}", message=message)
+        super().__init__(f"the bank's process ended: {message}", said=message)
 
 
 class ApiRefusedError(DemoError):

@@ -9,6 +9,22 @@ __all__ = ["routers"]
 
 def routers() -> list[APIRouter]:
     """All routers, in the order of the OpenAPI document."""
-    from api.routes import balances, journals, operations  # noqa: PLC0415  # they import `feed` here
+    from api.routes import (  # noqa: PLC0415  # they import `feed` here
+        balances,
+        documents,
+        journals,
+        operations,
+        payments,
+        people,
+        receipts,
+    )
 
-    return [journals.router, balances.router, operations.router]
+    return [
+        people.router,
+        documents.router,
+        payments.router,
+        receipts.router,
+        journals.router,
+        balances.router,
+        operations.router,
+    ]

@@ -116,7 +116,7 @@ _SCHEMAS, _COMPONENTS = msgspec.json.schema_components(
 )
 #: Schemas of bodies that pydantic does not read; `api.app` puts them into the document.
 COMPONENTS: Final[dict[str, Any]] = _COMPONENTS
-_BODY: Final = {
+BODY: Final = {
     "requestBody": {
         "required": True,
         "content": {
@@ -137,7 +137,7 @@ class _List(msgspec.Struct, forbid_unknown_fields=True):
 
 
 _decode_list: Final = msgspec.json.Decoder(_List).decode
-_LIST_BODY: Final = {
+LIST_BODY: Final = {
     "requestBody": {
         "required": True,
         "content": {
@@ -176,7 +176,7 @@ _LIST_BODY: Final = {
     status_code=201,
     response_model=JournalPosted,
     responses=responses(*POSTING),
-    openapi_extra=_BODY,
+    openapi_extra=BODY,
     summary="Post a journal that another system feeds",
 )
 async def post_journal(
@@ -231,7 +231,7 @@ class _Member:
     status_code=200,
     response_model=BatchOut,
     responses=responses(*POSTING),
-    openapi_extra=_LIST_BODY,
+    openapi_extra=LIST_BODY,
     summary="Post a list of journals",
 )
 async def post_journals(request: Request, runtime: RuntimeDep, key: Key, caller: Asker) -> Response:

@@ -70,9 +70,7 @@ def _close_day(asked: argparse.Namespace) -> dict[str, object]:
         raise MalformedInputError("--faults", f"unknown: {', '.join(unknown)}")
     bank = load_bank(asked.state)
     lists = [read_advice_list(path.read_bytes(), asked.officer_key) for path in asked.advice_list]
-    day = run_day(
-        bank, asked.day, lists, _deposits(asked.deposits), seed=asked.seed, faults=faults
-    )
+    day = run_day(bank, asked.day, lists, _deposits(asked.deposits), seed=asked.seed, faults=faults)
     statement = write_mt940(
         bank.account,
         "IDR",

@@ -11,7 +11,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from sqlalchemy import Connection, Select, select
 
@@ -196,7 +196,7 @@ class SignAdviceList:
             by=self.by,
             role=role,
             signed=signed,
-            data={"journals": sorted([p, j] for p, j in journals.items())},
+            data={"payments": len(payments)},
             issued_on=session.today,
         )
         payment_store.step_all(
@@ -246,9 +246,7 @@ class SendAdviceList:
             move,
             by=self.by,
             role=role,
-            data={"payments": [payment.id for payment in queued]}
-            if len(queued) != len(content.rows)
-            else {"payments": "all"},
+            data={"payments": len(queued)},
         )
         payment_store.step_all(
             session,
@@ -426,7 +424,24 @@ def _payment_makers(session: Session, content: AdviceContent) -> list[tuple[str,
     return list(makers)
 
 
-def _waiting(session: Session, bank_account: str) -> Select[tuple[object, ...]]:
+class _Waiting(NamedTuple):
+    payment: str
+    sp2d: str
+    number: str
+    external_number: str
+    issued_on: str
+    skpd: str
+    name: str
+    bank_code: str
+    account: str
+    gross_sen: int
+    deduction_sen: int
+    net_sen: int
+
+
+def _waiting(
+    session: Session, bank_account: str
+) -> Select[str, str, str, str, str, str, str, str, str, int, int, int]:
     p, d, y = t.payment.c, t.document.c, t.payee.c
     return (
         select(
@@ -468,27 +483,26 @@ def _listable(
     """Payments that may go into a list now, oldest first."""
     query = _waiting(session, bank_account)
     p = t.payment.c
+    found: list[_Waiting] = []
     if not references:
-        found = list(session.conn.execute(query.order_by(p.id).limit(ROWS_MAX)))
-    else:
-        found = []
-        for some in payment_store.chunks(references, 500):
-            found.extend(session.conn.execute(query.where(p.id.in_(some))))
-    for row in found:
-        payment, sp2d, number, external, issued_on, skpd, name, bank, account, *sums = row
-        gross, deduction, net = sums
+        found.extend(
+            _Waiting(*row) for row in session.conn.execute(query.order_by(p.id).limit(ROWS_MAX))
+        )
+    for some in payment_store.chunks(references, 500):
+        found.extend(_Waiting(*row) for row in session.conn.execute(query.where(p.id.in_(some))))
+    for w in found:
         yield AdviceRow(
-            payment,
-            sp2d,
-            number or external,
-            issued_on,
-            skpd,
-            name,
-            bank,
-            account,
-            sen_text(gross),
-            sen_text(deduction),
-            sen_text(net),
+            w.payment,
+            w.sp2d,
+            w.number or w.external_number,
+            w.issued_on,
+            w.skpd,
+            w.name,
+            w.bank_code,
+            w.account,
+            sen_text(w.gross_sen),
+            sen_text(w.deduction_sen),
+            sen_text(w.net_sen),
         )
 
 

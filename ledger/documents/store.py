@@ -39,6 +39,11 @@ from ledger.documents.moves import Move
 from ledger.documents.signing import ToSign, envelope_keyid, verify_envelope
 from ledger.errors import UnknownPersonError
 from ledger.money import sen_text
+from ledger.officer_keys import (
+    OfficerKeyRevokedError,
+    UnknownOfficerKeyError,
+    officer_public_key,
+)
 from ledger.posting import Answer, Session
 from ledger.settings import Grant
 
@@ -272,22 +277,13 @@ def check_signature(session: Session, envelope: bytes, *, officer: str, expected
     if not envelope:
         raise EnvelopeRequiredError(act=expected.act)
     parsed = envelope_keyid(envelope, officer=officer)
-    key, end = t.officer_key.c, t.officer_key_end.c
-    row = session.conn.execute(
-        select(key.person_id, key.algorithm, key.public_key, end.key_id)
-        .select_from(
-            t.officer_key.outerjoin(
-                t.officer_key_end,
-                (end.government == key.government) & (end.key_id == key.key_id),
-            )
-        )
-        .where(key.government == session.government, key.key_id == parsed.keyid)
-    ).first()
-    if row is None or row[0] != officer or row[1] != "ed25519":
-        raise SignatureRefusedError(reason="key_not_enrolled", officer=officer)
-    if row[3] is not None:
-        raise SignatureRefusedError(reason="key_revoked", officer=officer)
-    nonce = verify_envelope(parsed, public_key=bytes(row[2]), officer=officer, expected=expected)
+    try:
+        person, public_key = officer_public_key(session.conn, session.government, parsed.keyid)
+    except (UnknownOfficerKeyError, OfficerKeyRevokedError) as refusal:
+        raise SignatureRefusedError(reason=refusal.code, officer=officer) from None
+    if person != officer:
+        raise SignatureRefusedError(reason="another_officers_key", officer=officer)
+    nonce = verify_envelope(parsed, public_key=public_key, officer=officer, expected=expected)
     m = t.document_move.c
     used = session.conn.execute(
         # Written out, so that PostgreSQL and SQLite both use the partial index.

@@ -93,12 +93,12 @@ def test_seal_that_died_after_signing_is_published_by_the_next_one(
 ) -> None:
     """A note that the signer remembers and nobody has is published first, the new tree after it."""
 
-    class Died(Exception):
+    class DiedError(Exception):
         """The process is killed between the signature and the commit."""
 
-    with pytest.raises(Died), begin(engine) as conn:
+    with pytest.raises(DiedError), begin(engine) as conn:
         lost = seal(conn, GOVERNMENT, signer, now=NOW)
-        raise Died
+        raise DiedError
     with reading(engine) as conn:
         before = latest(conn, GOVERNMENT)
     post_journals(engine, 1, 5)

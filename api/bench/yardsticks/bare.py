@@ -70,9 +70,7 @@ def run(url: str, made: list[_Journal], *, day: str, batch: int = BATCH) -> None
                 conn.commit()
 
 
-def insert(
-    conn: psycopg.Connection[tuple[object, ...]], part: list[_Journal], *, day: str
-) -> None:
+def insert(conn: psycopg.Connection[tuple[object, ...]], part: list[_Journal], *, day: str) -> None:
     """Send the four statements of one transaction."""
     ids = [number for number, *_ in part]
     moved: dict[int, int] = {}

@@ -10,13 +10,23 @@ from __future__ import annotations
 
 import hashlib
 import secrets
+from functools import cache
 from typing import Final
 
 import psycopg
 
-from api.bench.workload import ACCOUNTS
+from api.bench.workload import ACCOUNTS, plain_accounts
+from ledger.opening import CASH_ACCOUNT
 
-__all__ = ["HOT_ACCOUNT", "PAYLOAD_BYTES", "SIGNATURE", "audit_of", "create", "verify"]
+__all__ = [
+    "HOT_ACCOUNT",
+    "PAYLOAD_BYTES",
+    "SIGNATURE",
+    "account_ids",
+    "audit_of",
+    "create",
+    "verify",
+]
 
 #: The one cash account; the others are 1 to ACCOUNTS.
 HOT_ACCOUNT: Final = 0
@@ -35,22 +45,20 @@ _DDL: Final = (
 )
 
 
+@cache
+def account_ids() -> dict[str, int]:
+    """Id of each account that the journals of shape `hot` name."""
+    return {CASH_ACCOUNT: HOT_ACCOUNT} | {
+        code: number for number, code in enumerate(plain_accounts(), start=1)
+    }
+
+
 def create(url: str) -> None:
     """Make the tables and the accounts in the database at *url* (libpq form)."""
     with psycopg.connect(url, autocommit=True) as conn:
         for statement in _DDL:
             conn.execute(statement.encode())
         conn.execute("INSERT INTO account (id) SELECT generate_series(0, %s)", (ACCOUNTS,))
-
-
-def grant(url: str, role: str) -> None:
-    """Let *role* use them."""
-    with psycopg.connect(url, autocommit=True) as conn:
-        conn.execute(
-            psycopg.sql.SQL(
-                "GRANT SELECT, INSERT, UPDATE ON account, header, entry, audit TO {}"
-            ).format(psycopg.sql.Identifier(role))
-        )
 
 
 def audit_of(body: bytes) -> tuple[bytes, bytes]:

@@ -260,7 +260,16 @@ COUNTERS: dict[str, tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]] = 
         ("government",),
         (),
         # The origin and the base move when the log goes on as a new shard; `log_shard` keeps them.
-        ("origin", "base", "size", "edge", "batch_seq", "journal_count", "recorded_at", "config_rev"),
+        (
+            "origin",
+            "base",
+            "size",
+            "edge",
+            "batch_seq",
+            "journal_count",
+            "recorded_at",
+            "config_rev",
+        ),
     ),
     "account_balance": (
         (
@@ -345,7 +354,9 @@ COUNTERS: dict[str, tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]] = 
 
 def upgrade() -> None:
     """Create everything, then the triggers, then the grants."""
-    journals = JOURNALS.replace("{line_key}", LINE_KEY["postgresql" if is_postgresql() else "sqlite"])
+    journals = JOURNALS.replace(
+        "{line_key}", LINE_KEY["postgresql" if is_postgresql() else "sqlite"]
+    )
     for block in (LOG, BOOK, PEOPLE, journals, BUDGET, DOCUMENTS):
         for statement in block.split(";\n"):
             if statement.strip():
@@ -409,13 +420,15 @@ def _postgresql_rules() -> None:
     CROSS JOIN LATERAL (SELECT count(*) AS c FROM journal_line l WHERE l.government = t.government AND l.journal_id = t.journal_id) s
     WHERE s.c <> j.line_count LIMIT 1;
   IF FOUND THEN RAISE EXCEPTION 'rkud:journal_complete journal % takes no more lines', bad USING ERRCODE = 'integrity_constraint_violation'; END IF;
-  SELECT t.journal_id::text INTO bad FROM (SELECT DISTINCT government, journal_id FROM new_lines) t
-    WHERE NOT EXISTS (SELECT FROM journal_line l WHERE l.government = t.government AND l.journal_id = t.journal_id AND l.n = 1) LIMIT 1;
+  SELECT t.journal_id::text INTO bad FROM (SELECT government, journal_id FROM new_lines GROUP BY government, journal_id HAVING NOT bool_or(n = 1)) t
+    LEFT JOIN LATERAL (SELECT 1 AS ok FROM journal_line l WHERE l.government = t.government AND l.journal_id = t.journal_id AND l.n = 1 OFFSET 0) l ON true
+    WHERE l.ok IS NULL LIMIT 1;
   IF FOUND THEN RAISE EXCEPTION 'rkud:line_without_first journal % has no line 1', bad USING ERRCODE = 'integrity_constraint_violation'; END IF;
   FOR chart IN SELECT t.government, t.fiscal_year, f.chart_version FROM (SELECT DISTINCT government, fiscal_year FROM new_lines) t
       LEFT JOIN fiscal_year f ON f.government = t.government AND f.year = t.fiscal_year LOOP
     SELECT t.account INTO bad FROM (SELECT DISTINCT account FROM new_lines WHERE government = chart.government AND fiscal_year = chart.fiscal_year) t
-      WHERE NOT EXISTS (SELECT FROM account a WHERE a.code = t.account AND a.chart_version = chart.chart_version AND a.government = chart.government AND a.level = 6) LIMIT 1;
+      LEFT JOIN LATERAL (SELECT 1 AS ok FROM account a WHERE a.code = t.account AND a.chart_version = chart.chart_version
+        AND a.government = chart.government AND a.level = 6 OFFSET 0) a ON true WHERE a.ok IS NULL LIMIT 1;
     IF FOUND THEN RAISE EXCEPTION 'rkud:unknown_account % is not a postable account of the year', bad USING ERRCODE = 'integrity_constraint_violation'; END IF;
   END LOOP;
   SELECT t.entity INTO bad FROM (SELECT DISTINCT government, entity FROM new_lines) t

@@ -48,7 +48,7 @@ CREATE TABLE bank_line (government {text} NOT NULL, id {int} NOT NULL CHECK (id 
   booked_on {text} NOT NULL CHECK (length(booked_on) = 10), occurrence {int} NOT NULL CHECK (occurrence > 0), value_on {text} NOT NULL, entry_on {text} NOT NULL, booked_time {text} NOT NULL,
   amount_sen {int} NOT NULL, balance_after_sen {int}, reversal {int} NOT NULL CHECK (reversal IN (0, 1)), bank_reference {text} NOT NULL, reference {text} NOT NULL,
   transaction_code {text} NOT NULL, narrative_c {text} NOT NULL, counterparty_c {text} NOT NULL, line_kind {text} NOT NULL, pay_key {text} NOT NULL, doc_key {text} NOT NULL,
-  keys {text} NOT NULL, batch_seq {int} NOT NULL, PRIMARY KEY (government, id),
+  found_keys {text} NOT NULL, batch_seq {int} NOT NULL, PRIMARY KEY (government, id),
   FOREIGN KEY (government, statement_id) REFERENCES statement (government, id) DEFERRABLE INITIALLY DEFERRED) {strict};
 CREATE UNIQUE INDEX bank_line_by_day ON bank_line (bank_account, booked_on, occurrence, government);
 CREATE UNIQUE INDEX bank_line_by_statement ON bank_line (statement_id, position, government);
@@ -61,7 +61,7 @@ CREATE INDEX bank_line_delivery_by_line ON bank_line_delivery (line_id, governme
 MATCHES = """
 CREATE TABLE book_entry (government {text} NOT NULL, id {int} NOT NULL, bank_account {text} NOT NULL, journal_id {int} NOT NULL, n {int} NOT NULL,
   effective_on {text} NOT NULL, amount_sen {int} NOT NULL, is_opening {int} NOT NULL CHECK (is_opening IN (0, 1)), reverses {int} NOT NULL, pay_key {text} NOT NULL,
-  doc_key {text} NOT NULL, keys {text} NOT NULL, batch_seq {int} NOT NULL, PRIMARY KEY (government, id), CHECK (id = journal_id * 16384 + n),
+  doc_key {text} NOT NULL, found_keys {text} NOT NULL, batch_seq {int} NOT NULL, PRIMARY KEY (government, id), CHECK (id = journal_id * 16384 + n),
   FOREIGN KEY (government, journal_id, n) REFERENCES journal_line (government, journal_id, n)) {strict};
 CREATE INDEX book_entry_by_day ON book_entry (bank_account, effective_on, id, government);
 CREATE INDEX book_entry_by_reversal ON book_entry (reverses, n, government) WHERE reverses > 0;

@@ -1,0 +1,186 @@
+"""
+The load: a process of its own that keeps N connections busy, one journal a request.
+
+It shares the machine with what it measures, so it does as little as it can: requests are made
+before the first is sent, connections stay open, an answer is looked at for its status and length.
+There is no pipelining: a connection sends its next request when it has the answer to its last.
+
+    python -m api.bench.load < plan.json
+
+Reads a `Plan` from standard input; says `start` and `end` on standard output at the ends of the
+measured span, so that whoever started it can read CPU clocks, then one line with a `Measured`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import time
+from typing import Final
+
+import msgspec
+import uvloop
+
+from api.bench.workload import Shape, bodies
+
+__all__ = ["Measured", "Plan", "requests_of"]
+
+_HEADERS_END: Final = b"\r\n\r\n"
+_LENGTH: Final = b"content-length:"
+
+
+class Plan(msgspec.Struct, forbid_unknown_fields=True):
+    """What to send where. Seconds before the measured span warm both sides up."""
+
+    port: int
+    path: str
+    token: str
+    shape: Shape
+    prefix: str
+    day: str
+    connections: int
+    warm_seconds: float
+    seconds: float
+    #: Made ahead; when they are used up the span ends early.
+    requests_max: int
+
+
+class Measured(msgspec.Struct, forbid_unknown_fields=True):
+    """What the span gave. Latencies in milliseconds; *wrong* answers had another status than 201."""
+
+    answered: int
+    seconds: float
+    p50_ms: float
+    p99_ms: float
+    wrong: int
+    first_wrong: str
+
+
+def requests_of(plan: Plan) -> list[bytes]:
+    """The requests, headers and all, each with its own idempotency key."""
+    made = []
+    head = (
+        f"POST {plan.path} HTTP/1.1\r\nhost: 127.0.0.1\r\nauthorization: Bearer {plan.token}\r\n"
+        "content-type: application/json\r\n"
+    ).encode()
+    source = bodies(
+        plan.shape, plan.requests_max, prefix=plan.prefix, first_day=plan.day, one_day=True
+    )
+    for n, body in enumerate(source):
+        own = f"idempotency-key: {plan.prefix}{n}\r\ncontent-length: {len(body)}\r\n\r\n"
+        made.append(head + own.encode() + body)
+    return made
+
+
+class _Run:
+    """The span's clock and what its connections share."""
+
+    def __init__(self, plan: Plan, requests: list[bytes]) -> None:
+        self.requests = iter(requests)
+        self.latencies: list[float] = []
+        self.measuring = False
+        self.wrong = 0
+        self.first_wrong = ""
+        self.ended = asyncio.get_running_loop().create_future()
+
+    def end(self) -> None:
+        if not self.ended.done():
+            self.ended.set_result(None)
+
+
+class _Connection(asyncio.Protocol):
+    """One request under way at a time."""
+
+    __slots__ = ("_buffer", "_run", "_sent_at", "_transport")
+
+    def __init__(self, run: _Run) -> None:
+        self._run = run
+        self._buffer = b""
+        self._sent_at = 0.0
+        self._transport: asyncio.Transport | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        if isinstance(transport, asyncio.Transport):
+            self._transport = transport
+            self._send()
+
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002  # the base's
+        self._run.end()
+
+    def _send(self) -> None:
+        request = next(self._run.requests, None)
+        if request is None or self._run.ended.done():
+            self._run.end()
+            return
+        self._sent_at = time.perf_counter()
+        if self._transport is not None:
+            self._transport.write(request)
+
+    def data_received(self, data: bytes) -> None:
+        data = self._buffer + data if self._buffer else data
+        end = data.find(_HEADERS_END)
+        if end < 0:
+            self._buffer = data
+            return
+        at = data.lower().find(_LENGTH, 0, end)
+        length = int(data[at + len(_LENGTH) : data.find(b"\r\n", at)]) if at >= 0 else 0
+        if len(data) < end + len(_HEADERS_END) + length:
+            self._buffer = data
+            return
+        self._buffer = b""
+        run = self._run
+        if not data.startswith(b"HTTP/1.1 201"):
+            run.wrong += 1
+            run.first_wrong = run.first_wrong or data[:600].decode(errors="replace")
+        if run.measuring:
+            run.latencies.append(time.perf_counter() - self._sent_at)
+        self._send()
+
+
+async def _measure(plan: Plan) -> Measured:
+    run = _Run(plan, requests_of(plan))
+    loop = asyncio.get_running_loop()
+    opened = [
+        await loop.create_connection(lambda: _Connection(run), "127.0.0.1", plan.port)
+        for _ in range(plan.connections)
+    ]
+    await asyncio.wait([run.ended], timeout=plan.warm_seconds)
+    run.measuring = True
+    started = time.perf_counter()
+    _say("start")
+    await asyncio.wait([run.ended], timeout=plan.seconds)
+    run.measuring = False
+    seconds = time.perf_counter() - started
+    _say("end")
+    run.end()
+    for transport, _ in opened:
+        transport.close()
+    taken = sorted(run.latencies)
+    return Measured(
+        answered=len(taken),
+        seconds=seconds,
+        p50_ms=_at(taken, 0.50) * 1000,
+        p99_ms=_at(taken, 0.99) * 1000,
+        wrong=run.wrong,
+        first_wrong=run.first_wrong,
+    )
+
+
+def _at(taken: list[float], part: float) -> float:
+    return taken[min(int(len(taken) * part), len(taken) - 1)] if taken else 0.0
+
+
+def _say(text: str) -> None:
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()
+
+
+def main() -> None:
+    """Carry out the plan on standard input."""
+    plan = msgspec.json.decode(sys.stdin.buffer.read(), type=Plan)
+    measured = uvloop.run(_measure(plan))
+    _say(msgspec.json.encode(measured).decode())
+
+
+if __name__ == "__main__":
+    main()

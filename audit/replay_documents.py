@@ -1,0 +1,341 @@
+"""
+Replay the documents that order money: their moves, hands, numbers and officers' signatures.
+
+Standard library and `cryptography` only. An officer's signature counts when the key was enrolled for
+that person by an earlier leaf and not revoked by one, and when the statement says what the document
+says: this log, this document and revision, this role, amount, lines and payees, and a nonce used once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from hashlib import sha256
+from typing import Any, Final
+
+from audit.canonical import canonical, parse_canonical
+from audit.curve import load_public_key
+from audit.dsse import parse_envelope, verify
+from audit.errors import AuditError
+from audit.statement import Statement, parse_statement
+from audit.verdict import Verdict
+
+__all__ = ["Documents", "OfficerKey"]
+
+Fail = Callable[..., None]
+Attachment = Callable[[int, str], bytes | None]
+Holds = Callable[[str, str, str, str], bool]
+
+#: Hands of which no two may be one person, over an SP2D and the SPM that it pays.
+_HANDS: Final = ("signer", "maker", "verifier", "approver")
+#: Moves of documents signed in this house that count only with the officer's own signature.
+_SIGNED_MOVES: Final = {
+    ("spm", "sign"),
+    ("sp2d", "verify"),
+    ("sp2d", "sign"),
+    ("advice_list", "verify"),
+    ("advice_list", "sign"),
+}
+
+
+@dataclass(slots=True)
+class OfficerKey:
+    """A key of an officer, and the leaves that enrolled and revoked it."""
+
+    person: str
+    public: bytes
+    enrolled_at: int
+    revoked_at: int | None = None
+
+
+@dataclass(slots=True)
+class _Document:
+    kind: str
+    revision: str
+    state: str = ""
+    moves: int = 0
+    content: dict[str, Any] | None = None
+    hands: dict[str, str] = field(default_factory=dict)
+    journals: set[int] = field(default_factory=set)
+    origin: str = "own"
+    number: str = ""
+
+
+class Documents:
+    """Every document as its moves so far made it."""
+
+    def __init__(
+        self,
+        origin: str,
+        attachment: Attachment,
+        fail: Fail,
+        keys: Mapping[str, OfficerKey],
+        holds: Holds,
+    ) -> None:
+        self.today = ""
+        #: budget line -> sen that accepted orders hold, before what journals of theirs spent
+        self.reserved: dict[str, int] = {}
+        self.ceilings: dict[str, str] = {}
+        self.releases: dict[str, str] = {}
+        self._origin = origin
+        self._attachment = attachment
+        self._fail = fail
+        self._keys = keys
+        self._holds = holds
+        self._documents: dict[str, _Document] = {}
+        self._payments: dict[str, tuple[int, str]] = {}
+        self._nonces: set[str] = set()
+        self._numbers: dict[tuple[str, str], set[str]] = {}
+        self._loose: dict[int, tuple[str, int]] = {}  # journals that no move has claimed yet
+        self._signatures = 0
+        self._unsigned = 0
+        self._foreign = 0
+        self._moves = 0
+
+    # --- documents ----------------------------------------------------------------------------
+
+    def moved(self, index: int, by: str, _act: str, data: dict[str, Any]) -> None:
+        """One move of one document."""
+        self._moves += 1
+        name, kind, move = data["document"], data["kind"], data["move"]
+        document = self._documents.get(name)
+        if document is None:
+            document = self._documents[name] = _Document(kind, data["revision"])
+            document.content = self._content(index, data)
+            if document.content is not None:
+                document.origin = str(document.content.get("origin", "own"))
+        document.moves += 1
+        if (data["n"], data["from"], data["revision"], kind) != (
+            document.moves,
+            document.state,
+            document.revision,
+            document.kind,
+        ):
+            self._fail("wrong_move", f"{name}: {move} does not follow its last move", index)
+        document.state, document.moves = data["to"], data["n"]
+        self._check_hand(index, by, name, document, data)
+        if (kind, move) in _SIGNED_MOVES:
+            self._check_signature(index, by, name, document, data)
+        if number := data.get("number"):
+            self._number(index, kind, document, str(number))
+        journal = data.get("journal")
+        for each in [journal] if isinstance(journal, int) else []:
+            document.journals.add(each)
+            owner = self._loose.pop(each, None)
+            if owner is None or owner[0] != name:
+                self._fail("wrong_journal", f"{name}: journal {each} is not its own", index, each)
+        for _, each in data.get("journals", []):
+            self._loose.pop(each, None)
+        self._reserve(document, kind, move, journal)
+
+    def _content(self, index: int, data: dict[str, Any]) -> dict[str, Any] | None:
+        """What the document says; it must hash to the revision."""
+        if "content" in data:
+            content = data["content"]
+            if sha256(canonical(content)).hexdigest() != data["revision"]:
+                self._fail("wrong_revision", f"{data['document']}: content of another hash", index)
+            return content if isinstance(content, dict) else None
+        name = data.get("content_sha256")
+        if name != data["revision"]:
+            self._fail("wrong_revision", f"{data['document']}: content of another hash", index)
+            return None
+        stored = self._attachment(index, data["revision"])
+        value = None if stored is None else parse_canonical(stored)
+        return value if isinstance(value, dict) else None
+
+    def _check_hand(
+        self, index: int, by: str, name: str, document: _Document, data: dict[str, Any]
+    ) -> None:
+        role, hand = data["role"], data["hand"]
+        if not self._holds(by, role, data["on_day"], ""):
+            self._fail(
+                "not_granted", f"{name}: {by} did not hold {role} on {data['on_day']}", index
+            )
+        if data["on_day"] != self.today:
+            self._fail("wrong_move", f"{name}: dated {data['on_day']} on {self.today}", index)
+        if hand not in _HANDS:
+            return
+        others = dict(document.hands)
+        parent = self._documents.get(str((document.content or {}).get("parent", "")))
+        if parent is not None and "signer" in parent.hands:
+            others["signer"] = parent.hands["signer"]
+        for other, person in others.items():
+            if person == by and other != hand:
+                self._fail(
+                    "same_person", f"{name}: {by} was both {other} and {hand} of the payment", index
+                )
+        document.hands[hand] = by
+
+    def _check_signature(
+        self, index: int, by: str, name: str, document: _Document, data: dict[str, Any]
+    ) -> None:
+        """The officer's own signature over this very document."""
+        digest = data["envelope"]
+        if not digest:
+            self._unsigned += 1
+            self._fail("signature_missing", f"{name}: {data['move']} carries no signature", index)
+            return
+        envelope = self._attachment(index, digest)
+        if envelope is None:
+            return
+        try:
+            parsed = parse_envelope(envelope)
+            key = self._keys.get(parsed.keyid)
+            if key is None or key.person != by:
+                self._fail("wrong_signature", f"{name}: {parsed.keyid} is no key of {by}", index)
+                return
+            if key.revoked_at is not None:
+                self._fail(
+                    "wrong_signature",
+                    f"{name}: key {parsed.keyid} was revoked by leaf {key.revoked_at}",
+                    index,
+                )
+            statement = parse_statement(verify(parsed, load_public_key(key.public)))
+        except AuditError as error:
+            self._fail("wrong_signature", f"{name}: {error}", index)
+            return
+        self._signatures += 1
+        if statement.nonce in self._nonces or statement.nonce != data["nonce"]:
+            self._fail("wrong_signature", f"{name}: the signature was used before", index)
+        self._nonces.add(statement.nonce)
+        said = (
+            statement.origin, statement.act, statement.object, statement.revision,
+            statement.decision, statement.role, statement.officer, statement.key_id,
+        )  # fmt: skip
+        wanted = (
+            self._origin, f"{data['kind']}.{data['move']}", name, document.revision,
+            "approve", data["role"], by, parsed.keyid,
+        )  # fmt: skip
+        if said != wanted:
+            self._fail("wrong_signature", f"{name}: what was signed is not this move", index)
+        if document.content is not None:
+            self._check_amounts(index, name, document.content, statement)
+
+    def _check_amounts(
+        self, index: int, name: str, content: dict[str, Any], statement: Statement
+    ) -> None:
+        totals: dict[str, int] = {}
+        if content["kind"] == "advice_list":
+            for row in content["rows"]:
+                totals[row["sp2d"]] = totals.get(row["sp2d"], 0) + _sen(row["net"])
+            payees = tuple(
+                _digest([row[m] for m in ("payment", "name", "bank_code", "account", "net")])
+                for row in content["rows"]
+            )
+            amount = sum(totals.values())
+        else:
+            totals = _totals(content)
+            payees = tuple(
+                _digest(
+                    [p[m] for m in ("name", "bank_code", "account", "npwp", "gross", "deduction")]
+                )
+                for p in content["payees"]
+            )
+            held = (d for d in content["deductions"] if d["reduces_payment"])
+            amount = sum(totals.values()) - sum(_sen(d["amount"]) for d in held)
+        if (
+            {line: _sen(text) for line, text in statement.line_totals.items()} != totals
+            or statement.payees != payees
+            or _sen(statement.amount) != amount
+        ):
+            self._fail(
+                "wrong_signature", f"{name}: amount, lines or payees signed are others", index
+            )
+
+    def _number(self, index: int, kind: str, document: _Document, number: str) -> None:
+        year = str((document.content or {}).get("fiscal_year", ""))
+        known = self._numbers.setdefault((kind, year), set())
+        if number in known:
+            self._fail("number_twice", f"{kind} number {number!r} was given before", index)
+        known.add(number)
+        document.number = number
+
+    def _reserve(self, document: _Document, kind: str, move: str, journal: object) -> None:
+        sign = 0
+        if kind == "spm":
+            sign = {"accept": 1, "return": -1}.get(move, 0)
+        elif kind == "sp2d" and move == "cancel" and journal is None:
+            sign = -1
+        if sign and document.content is not None:
+            for line, sen in _totals(document.content).items():
+                self.reserved[line] = self.reserved.get(line, 0) + sign * sen
+
+    # --- payments and journals -------------------------------------------------------------------
+
+    def payment_moved(self, index: int, _by: str, _act: str, data: dict[str, Any]) -> None:
+        """What the bank said of a payment, or a new attempt; moves of a list stand with the list."""
+        name = data["payment"]
+        journal = data.get("journal")
+        if isinstance(journal, int) and self._loose.pop(journal, None) is None:
+            self._fail("wrong_journal", f"{name}: journal {journal} is not its own", index, journal)
+        last = self._payments.get(name)
+        if last is not None and data["n"] <= last[0]:
+            self._fail("wrong_move", f"{name}: move {data['n']} follows {last[0]}", index)
+        self._payments[name] = (data["n"], data["to"])
+
+    def payment_kind(self, document: str) -> str:
+        """The kind of payment of a document; empty when it is not known."""
+        known = self._documents.get(document)
+        kind = known.content.get("payment_kind") if known and known.content else ""
+        return kind if isinstance(kind, str) else ""
+
+    def journal(self, index: int, number: int, document: str, source: str) -> None:
+        """A journal of a document; a move in the same batch must claim it."""
+        if source in ("document", "bank") and document:
+            self._loose[number] = (document, index)
+
+    def spent(self, document: str, line: str, sen: int, *, reversal: bool) -> None:
+        """A document's journal turned reserved room into spending."""
+        if document and not reversal:
+            self.reserved[line] = self.reserved.get(line, 0) - sen
+
+    def budget_loaded(self, index: int, by: str, _act: str, data: dict[str, Any]) -> None:
+        """A loaded budget or release file: its entries are named by hash."""
+
+    # --- the end -----------------------------------------------------------------------------------
+
+    def finish(self, verdict: Verdict) -> None:
+        """Gapless numbers, journals that nobody claimed, and what was shown."""
+        for number, (document, index) in self._loose.items():
+            self._fail(
+                "wrong_journal",
+                f"journal {number} names {document}, no move claims it",
+                index,
+                number,
+            )
+        if not self._moves:
+            return
+        verdict.figures |= {
+            "documents": len(self._documents),
+            "document_moves": self._moves,
+            "officer_signatures": self._signatures,
+        }
+        foreign = sum(1 for each in self._documents.values() if each.origin == "sipd")
+        if verdict.ok:
+            verdict.proven.append(
+                f"{len(self._documents)} documents made {self._moves} moves, each by a person who"
+                " held the role by then; the hands of a payment are different persons"
+            )
+            verdict.proven.append(
+                f"{self._signatures} officers' signatures verify under keys enrolled in the log, over"
+                " the revision, amounts and payees of what they approved"
+            )
+        if foreign:
+            verdict.not_checked.append(
+                f"hands of {foreign} documents that were signed in another system: recorded as claimed"
+            )
+
+
+def _totals(content: Mapping[str, Any]) -> dict[str, int]:
+    totals: dict[str, int] = {}
+    for line in content["lines"]:
+        totals[line["budget_line"]] = totals.get(line["budget_line"], 0) + _sen(line["amount"])
+    return totals
+
+
+def _digest(values: list[str]) -> str:
+    return sha256(canonical(values)).hexdigest()
+
+
+def _sen(text: str) -> int:
+    return int(text[:-3] + text[-2:])

@@ -1,0 +1,454 @@
+"""
+Replay documents and payments from their leaves: what every row must be, and what is still reserved.
+
+Pure but for the contents that leaves name by hash, which the caller hands in. The replay trusts
+nothing that a row says; where a leaf does something that the tables of moves and steps don't allow,
+it says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from audit.canonical import canonical_fast
+from ledger.documents.content import (
+    AdviceContent,
+    Content,
+    line_totals,
+    packed,
+    read_advice,
+    read_content,
+    revision_of,
+)
+from ledger.documents.moves import MOVES, Move
+from ledger.documents.numbers import (
+    PAYMENT_SERIES,
+    payment_reference,
+    sp2d_series,
+)
+from ledger.documents.payment_store import StoredPayment
+from ledger.documents.payments import STEPS
+from ledger.documents.store import StoredDocument, content_rows
+from ledger.documents.withholdings import part_of
+from ledger.findings import Finding
+from ledger.rederive import Leaf
+from ledger.row_check import sha256_or_empty
+
+__all__ = ["Replay", "ReplayedDocument"]
+
+Key = tuple[Any, ...]
+Rows = dict[Key, dict[str, Any]]
+
+
+@dataclass(slots=True)
+class ReplayedDocument:
+    """A document as its leaves leave it."""
+
+    stored: StoredDocument
+    content: Content | AdviceContent | None
+    recognition: str = ""
+    hands: list[tuple[str, str, str]] = field(default_factory=list)  # (move, hand, person)
+    payments: list[str] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Replay:
+    """
+    Everything derived so far. *read_bytes* gives the stored content of a document (or None),
+    *reissued* the journals of reissues by payment, *pattern* the SP2D number pattern on a day.
+    """
+
+    government: str
+    read_bytes: Callable[[str], bytes | None]
+    reissued: Mapping[str, int]
+    documents: dict[str, ReplayedDocument] = field(default_factory=dict)
+    payments: dict[str, StoredPayment] = field(default_factory=dict)
+    document_moves: Rows = field(default_factory=dict)
+    payment_moves: Rows = field(default_factory=dict)
+    series: dict[tuple[int, str], int] = field(default_factory=dict)
+    reserved: dict[str, int] = field(default_factory=dict)
+    committed: dict[tuple[str, int], int] = field(default_factory=dict)
+
+    def take(self, leaf: Leaf) -> Iterator[Finding]:
+        """Apply one leaf; findings are about the leaf itself."""
+        try:
+            if leaf.kind == "document.moved":
+                yield from self._document_moved(leaf)
+            else:
+                yield from self._payment_moved(leaf)
+        except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
+            yield _of(leaf, "leaf_unreadable", f"can't be replayed ({type(error).__name__})")
+
+    # --- documents -----------------------------------------------------------------------------
+
+    def _document_moved(self, leaf: Leaf) -> Iterator[Finding]:
+        data = leaf.data
+        document = data["document"]
+        if data["from"] == "":
+            yield from self._create(leaf)
+        replayed = self.documents[document]
+        stored = replayed.stored
+        move = _row_of_table(data["kind"], data["move"], stored.state, stored.origin)
+        if (
+            move is None
+            or data["from"] != stored.state
+            or data["n"] != stored.state_n + 1
+            or (move.target, move.hand) != (data["to"], data["hand"])
+            or data["role"] not in move.roles
+        ):
+            yield _of(leaf, "move_not_allowed", f"{document}: {data['move']} from {stored.state}")
+        if data["revision"] != stored.revision:
+            yield _of(leaf, "revision_changed", f"{document} is moved at another revision")
+        if move is not None and move.signs and not (data["envelope"] and data["nonce"]):
+            yield _of(leaf, "move_unsigned", f"{document}: {data['move']} without a signature")
+        yield from self._check_hands(leaf, replayed)
+        checks = data.get("checks")
+        self.document_moves[document, data["n"]] = {
+            "move": data["move"],
+            "state_from": data["from"],
+            "state_to": data["to"],
+            "person_id": leaf.by,
+            "role": data["role"],
+            "hand": data["hand"],
+            "on_day": data["on_day"],
+            "reason_c": data["reason"],
+            "checks": data.get("checks_sha256")
+            or (sha256_or_empty(canonical_fast(checks)) if checks else ""),
+            "envelope": data["envelope"],
+            "nonce": data["nonce"],
+            "journal_id": data["journal"],
+            "leaf_index": leaf.index,
+        }
+        replayed.hands.append((data["move"], data["hand"], leaf.by))
+        replayed.stored = stored._replace(
+            state=data["to"],
+            state_n=data["n"],
+            number=data["number"] or stored.number,
+            external_number=data["external_number"] or stored.external_number,
+            issued_on=data["issued_on"] or stored.issued_on,
+        )
+        yield from self._effects(leaf, replayed)
+
+    def _create(self, leaf: Leaf) -> Iterator[Finding]:
+        data = leaf.data
+        document, kind = data["document"], data["kind"]
+        inline = data.get("content")
+        stored_bytes = canonical_fast(inline) if inline is not None else None
+        if stored_bytes is None:
+            stored_bytes = self.read_bytes(document)
+        content: Content | AdviceContent | None = None
+        if stored_bytes is None or revision_of(stored_bytes) != data["revision"]:
+            yield Finding(
+                "content_changed",
+                f"the content of {document} is not what leaf {leaf.index} names",
+                "document",
+                document,
+                "content",
+            )
+            stored_bytes = b""
+        elif kind == "advice_list":
+            content = read_advice(stored_bytes)
+        else:
+            content = read_content(stored_bytes)
+        if document in self.documents:
+            yield _of(leaf, "leaf_repeated", f"{document} is made a second time")
+        self.documents[document] = ReplayedDocument(
+            _start(document, kind, data["revision"], content), content
+        )
+        year = int(document.split("-")[-2])
+        series = {"spm": "spm", "sp2d": "sp2d-register", "advice_list": "advice_list"}[kind]
+        yield from self._next(leaf, year, series, int(document.split("-")[-1]))
+
+    def _effects(self, leaf: Leaf, replayed: ReplayedDocument) -> Iterator[Finding]:
+        data, content = leaf.data, replayed.content
+        name, kind = data["move"], data["kind"]
+        if isinstance(content, Content):
+            totals = line_totals(content.lines)
+            year, bank = content.fiscal_year, content.bank_account
+            if (kind, name) == ("spm", "accept"):
+                self._reserve(totals, 1)
+            elif (kind, name) == ("spm", "return"):
+                self._reserve(totals, -1)
+            elif (kind, name) in (("sp2d", "sign"), ("sp2d", "import")):
+                yield from self._issued(leaf, replayed, content)
+                if replayed.recognition == "on_issue":
+                    self._reserve(totals, -1)
+                else:
+                    self._commit(bank, year, content.net_sen)
+            elif (kind, name) == ("sp2d", "cancel"):
+                if replayed.recognition == "on_cair":
+                    self._reserve(totals, -1)
+                    self._commit(bank, year, -content.net_sen)
+                for payment in replayed.payments:
+                    yield from self._step(leaf, payment, "cancelled", on_day=data["on_day"])
+        elif isinstance(content, AdviceContent):
+            if name == "sign":
+                for row in content.rows:
+                    yield from self._listed(leaf, row.payment, data["document"])
+            elif name == "send":
+                for row in content.rows:
+                    if self.payments[row.payment].state == "queued":
+                        yield from self._step(
+                            leaf,
+                            row.payment,
+                            "sent",
+                            on_day=data["on_day"],
+                            evidence=content.file_sha256,
+                        )
+
+    def _issued(
+        self, leaf: Leaf, replayed: ReplayedDocument, content: Content
+    ) -> Iterator[Finding]:
+        data, stored = leaf.data, replayed.stored
+        replayed.recognition = data["recognition"]
+        made = data["payments"]
+        if data["move"] == "sign":
+            series = sp2d_series(stored.origin)
+            serial = self.series.get((stored.fiscal_year, series), 0) + 1
+            self.series[stored.fiscal_year, series] = serial
+            if f"{serial:06d}" not in data["number"]:
+                yield _of(
+                    leaf, "number_gap", f"{stored.id} has {data['number']}, serial {serial} is due"
+                )
+        if (data["journal"] is None) != (replayed.recognition == "on_cair"):
+            yield _of(leaf, "journal_missing", f"{stored.id} was issued without its journal")
+        if made["count"] != len(content.payees):
+            yield _of(leaf, "payments_differ", f"{stored.id} pays {made['count']} payees")
+        for n, payee in enumerate(content.payees, start=1):
+            serial = made["first"] + n - 1
+            yield from self._next(leaf, made["year"], PAYMENT_SERIES, serial)
+            reference = payment_reference(made["year"], serial)
+            self.payments[reference] = StoredPayment(
+                id=reference,
+                document_id=stored.id,
+                payee_n=n,
+                attempt=1,
+                advice_list_id="",
+                partner_reference=reference,
+                bank_account=content.bank_account,
+                name_c=payee.name,
+                bank_code=payee.bank_code,
+                account_c=payee.account,
+                amount_sen=payee.net_sen,
+                recognition=replayed.recognition,
+                basis="order",
+                state="",
+                state_n=0,
+            )
+            replayed.payments.append(reference)
+            yield from self._step(leaf, reference, "held", on_day=data["on_day"])
+
+    def _check_hands(self, leaf: Leaf, replayed: ReplayedDocument) -> Iterator[Finding]:
+        """Invariant 5, from the leaves alone."""
+        data, stored = leaf.data, replayed.stored
+        before = [(hand, person) for _, hand, person in replayed.hands if hand]
+        if stored.parent_id in self.documents:
+            parent = self.documents[stored.parent_id]
+            before += [(hand, person) for _, hand, person in parent.hands if hand == "signer"]
+        same = data["hand"] and any(person == leaf.by for _, person in before)
+        if data["move"] == "cancel" and replayed.hands[-1][2] == leaf.by:
+            same = True
+        if same:
+            yield Finding(
+                "hands_same",
+                f"{leaf.by} is two hands of {stored.id} (leaf {leaf.index})",
+                "document_move",
+                f"{stored.id}/{data['n']}",
+                "person_id",
+            )
+
+    # --- payments ------------------------------------------------------------------------------
+
+    def _payment_moved(self, leaf: Leaf) -> Iterator[Finding]:
+        data = leaf.data
+        if data["from"] == "":
+            yield from self._resent(leaf)
+        payment = self.payments[data["payment"]]
+        if data["n"] != payment.state_n + 1 or data["from"] != payment.state:
+            yield _of(leaf, "step_not_allowed", f"{payment.id} stands at {payment.state}")
+        if data["to"] == "paid" and payment.recognition == "on_cair":
+            self._paid(payment)
+        if (data["to"], payment.recognition, payment.basis) == ("rejected", "on_cair", "retur"):
+            self._commit(payment.bank_account, self._year(payment), -payment.amount_sen)
+        yield from self._step(
+            leaf,
+            payment.id,
+            data["to"],
+            on_day=data["on_day"],
+            evidence=data["evidence_sha256"],
+            reason_c=data["reason"],
+            journal_id=data["journal"],
+        )
+
+    def _resent(self, leaf: Leaf) -> Iterator[Finding]:
+        data = leaf.data
+        before = self.payments[data["resends"]]
+        if data["payment"] != payment_reference(data["year"], data["serial"]):
+            yield _of(leaf, "number_gap", f"{data['payment']} is not serial {data['serial']}")
+        yield from self._next(leaf, data["year"], PAYMENT_SERIES, data["serial"])
+        self.payments[data["payment"]] = before._replace(
+            id=data["payment"],
+            partner_reference=data["payment"],
+            attempt=data["attempt"],
+            advice_list_id="",
+            name_c=data["name"],
+            bank_code=data["bank_code"],
+            account_c=data["account"],
+            basis=data["basis"],
+            state="",
+            state_n=0,
+        )
+        self.documents[before.document_id].payments.append(data["payment"])
+
+    def _paid(self, payment: StoredPayment) -> None:
+        """Under `on_cair`: the commitment ends, and the order's part is no longer reserved."""
+        document = self.documents[payment.document_id]
+        content = document.content
+        if payment.basis == "retur":
+            self._commit(payment.bank_account, self._year(payment), -payment.amount_sen)
+            return
+        if not isinstance(content, Content):
+            return
+        self._commit(payment.bank_account, content.fiscal_year, -payment.amount_sen)
+        payees = content.payees[: payment.payee_n - 1]
+        own = content.payees[payment.payee_n - 1]
+        part = part_of(
+            [line.amount_sen for line in content.lines],
+            [],
+            gross=(sum(p.gross_sen for p in payees), own.gross_sen),
+            deducted=(0, 0),
+        )
+        for index, sen in part.lines:
+            line = content.lines[index].budget_line
+            self.reserved[line] = self.reserved.get(line, 0) - sen
+
+    def _listed(self, leaf: Leaf, reference: str, advice_list: str) -> Iterator[Finding]:
+        payment = self.payments[reference]
+        self.payments[reference] = payment._replace(advice_list_id=advice_list)
+        if (payment.recognition, payment.basis) == ("on_cair", "retur"):
+            self._commit(payment.bank_account, int(leaf.data["on_day"][:4]), payment.amount_sen)
+        yield from self._step(
+            leaf,
+            reference,
+            "queued",
+            on_day=leaf.data["on_day"],
+            journal_id=self.reissued.get(reference),
+        )
+
+    def _year(self, payment: StoredPayment) -> int:
+        """When its list was signed: the year in whose chart a retur was committed."""
+        return int(self.documents[payment.advice_list_id].stored.issued_on[:4])
+
+    def _step(
+        self,
+        leaf: Leaf,
+        reference: str,
+        target: str,
+        *,
+        on_day: str,
+        evidence: str = "",
+        reason_c: str = "",
+        journal_id: int | None = None,
+    ) -> Iterator[Finding]:
+        payment = self.payments[reference]
+        if target not in STEPS.get(payment.state, ()):
+            yield _of(leaf, "step_not_allowed", f"{reference}: {payment.state} to {target}")
+        n = payment.state_n + 1
+        self.payment_moves[reference, n] = {
+            "state_from": payment.state,
+            "state_to": target,
+            "person_id": leaf.by,
+            "on_day": on_day,
+            "evidence_sha256": evidence,
+            "reason_c": reason_c,
+            "journal_id": journal_id,
+            "leaf_index": leaf.index,
+        }
+        self.payments[reference] = payment._replace(state=target, state_n=n)
+
+    # --- sums ----------------------------------------------------------------------------------
+
+    def _reserve(self, totals: Mapping[str, int], sign: int) -> None:
+        for line, sen in totals.items():
+            self.reserved[line] = self.reserved.get(line, 0) + sign * sen
+
+    def _commit(self, bank_account: str, year: int, sen: int) -> None:
+        key = (bank_account, year)
+        self.committed[key] = self.committed.get(key, 0) + sen
+
+    def _next(self, leaf: Leaf, year: int, series: str, serial: int) -> Iterator[Finding]:
+        due = self.series.get((year, series), 0) + 1
+        self.series[year, series] = serial
+        if serial != due:
+            yield _of(
+                leaf, "number_gap", f"series {series} of {year} goes from {due - 1} to {serial}"
+            )
+
+    # --- rows ----------------------------------------------------------------------------------
+
+    def document_rows(self) -> Rows:
+        """Rows of `document`; the content is compared by its hash."""
+        rows: Rows = {}
+        for document, replayed in self.documents.items():
+            row = replayed.stored._asdict()
+            del row["id"]
+            row["content"] = replayed.stored.revision
+            rows[document,] = row
+        return rows
+
+    def content_rows(self) -> Iterator[tuple[Any, Key, Mapping[str, Any]]]:
+        """(table, key, row) of lines, deductions and payees."""
+        for document, replayed in self.documents.items():
+            if isinstance(replayed.content, Content):
+                for table, rows in content_rows(document, replayed.content).items():
+                    names = table.c.keys()[1:]
+                    for row in rows:
+                        yield table, (row[0], row[1]), dict(zip(names, row, strict=True))
+
+    def payment_rows(self) -> Rows:
+        """Rows of `payment`."""
+        return {(p.id,): p._asdict() for p in self.payments.values()}
+
+
+def _start(
+    document: str, kind: str, revision: str, content: Content | AdviceContent | None
+) -> StoredDocument:
+    """The row of a document before its first move."""
+    if isinstance(content, Content):
+        return StoredDocument.of(document, content, packed(content))._replace(content=b"")
+    net = content.net_sen if content is not None else 0
+    return StoredDocument(
+        id=document,
+        kind=kind,
+        number="",
+        external_number="",
+        origin="own",
+        fiscal_year=content.fiscal_year if content is not None else 0,
+        skpd="",
+        payment_kind="",
+        bank_account=content.bank_account if content is not None else "",
+        parent_id="",
+        dated_on=content.dated_on if content is not None else "",
+        gross_sen=net,
+        deduction_sen=0,
+        net_sen=net,
+        revision=revision,
+        content=b"",
+        issued_on="",
+        state="",
+        state_n=0,
+    )
+
+
+def _row_of_table(kind: str, name: str, state: str, origin: str) -> Move | None:
+    for move in MOVES:
+        named = (move.kind, move.name) == (kind, name)
+        if named and state in move.sources and origin in move.origins:
+            return move
+    return None
+
+
+def _of(leaf: Leaf, code: str, what: str) -> Finding:
+    return Finding(code, f"leaf {leaf.index}: {what}", "log_leaf", str(leaf.index), "body")

@@ -1,0 +1,25 @@
+"""A served book, once on each engine."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from api import logs
+from tests.api.support import Served, served
+from tests.databases import Database
+
+
+@pytest.fixture(autouse=True)
+def _logging() -> None:
+    """The product's own logging, so that what a test captures is what an operator sees."""
+    logs.configure()
+
+
+@pytest.fixture
+def api(database: Database, tmp_path: Path) -> Iterator[Served]:
+    """A fresh book of government 36 behind the HTTP application."""
+    with served(database, tmp_path) as running:
+        yield running
