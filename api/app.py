@@ -28,9 +28,7 @@ from api.errors import (
 )
 from api.front import Front
 from api.problems import is_named, problem_response
-from api.routes import routers
-from api.routes.documents import COMPONENTS as DOCUMENT_COMPONENTS
-from api.routes.journals import COMPONENTS
+from api.routes import documents, journals, routers
 from api.runtime import Runtime
 from api.schemas import Problem
 from api.settings import Settings
@@ -143,8 +141,7 @@ def _openapi(app: FastAPI) -> dict[str, Any]:
         components["Problem"] = Problem.model_json_schema(
             ref_template="#/components/schemas/{model}"
         )
-        components.update(COMPONENTS)
-        components.update(DOCUMENT_COMPONENTS)
+        components.update(journals.COMPONENTS | documents.COMPONENTS)
         for unused in ("HTTPValidationError", "ValidationError"):
             components.pop(unused, None)
         app.openapi_schema = schema

@@ -22,7 +22,23 @@ DATABASE: Final = "rkud.db"
 
 #: As /proc/self/mountinfo names them (proc(5)).
 _NETWORK: Final = frozenset(
-    ["afs", "beegfs", "ceph", "cifs", "coda", "glusterfs", "gpfs", "lustre", "ncpfs", "nfs", "nfs4", "ocfs2", "orangefs", "smb3", "smbfs"]
+    [
+        "afs",
+        "beegfs",
+        "ceph",
+        "cifs",
+        "coda",
+        "glusterfs",
+        "gpfs",
+        "lustre",
+        "ncpfs",
+        "nfs",
+        "nfs4",
+        "ocfs2",
+        "orangefs",
+        "smb3",
+        "smbfs",
+    ]
 )
 _NETWORK_FUSE: Final = re.compile(
     r"fuse\.(sshfs|s3fs|rclone|gcsfuse|glusterfs|ceph|davfs|goofys).*"

@@ -65,6 +65,16 @@ def compare_claims(replay: Replay, size: int) -> None:
             if any(amounts):
                 _fail(replay, "claim_missing", f"{_name(kind, key)}: the leaves give"
                       f" {_texts(amounts)}, the system claims nothing")  # fmt: skip
+    told = replay.acts.documents.committed
+    for bank in sorted({*told, *notes.committed}):
+        want, have = told.get(bank, 0), notes.committed.get(bank, 0)
+        if want != have:
+            _fail(
+                replay,
+                "claim_differs",
+                f"cash of {bank} set aside for orders: the leaves give"
+                f" {_text(want)}, the system claims {_text(have)}",
+            )
     _say(replay, mine, notes, same=verdict.failure_count == before)
 
 
@@ -112,7 +122,7 @@ class _Notes:
     """What the claims hold beyond what the leaves were compared with."""
 
     def __init__(self) -> None:
-        self.committed = 0
+        self.committed: dict[str, int] = {}
         self.widened: list[str] = []
         self.lines = 0
         self.bucket_of: dict[str, str] = {}
@@ -135,12 +145,22 @@ def _compare(
     if kind == "budget_line":
         notes.lines += 1
         line_id, ceiling, reserved, spent, allowance = key[1], *amounts
-        wanted = (mine.reserved.get(line_id, 0), mine.spent.pop(line_id, 0))
+        documents = replay.acts.documents
+        used = (mine.reserved.get(line_id, 0), mine.spent.pop(line_id, 0))
         bucket = notes.in_buckets.setdefault(key[2], [0, 0])
-        bucket[0] += wanted[0]
-        bucket[1] += wanted[1]
-        if wanted != (reserved, spent):
-            _differs(replay, kind, key, wanted, (reserved, spent))
+        bucket[0] += used[0]
+        bucket[1] += used[1]
+        if used != (reserved, spent):
+            _differs(replay, kind, key, used, (reserved, spent))
+        if documents.budgets_whole:
+            loaded = (documents.ceilings.get(line_id, 0), documents.buckets.get(line_id))
+            if loaded != (ceiling, key[2]):
+                _fail(
+                    replay,
+                    "claim_differs",
+                    f"{_name(kind, key)}: the budget files give"
+                    f" {_text(loaded[0])} of release {loaded[1]}",
+                )
         if reserved + spent > ceiling + allowance:
             _fail(replay, "over_ceiling", f"{_name(kind, key)}: over its ceiling")
         if allowance:
@@ -151,6 +171,9 @@ def _compare(
         wanted_pair = tuple(notes.in_buckets.get(key[1], [0, 0]))
         if wanted_pair != (reserved, spent):
             _differs(replay, kind, key, wanted_pair, (reserved, spent))
+        documents = replay.acts.documents
+        if documents.budgets_whole and documents.released.get(key[1], 0) != released:
+            _differs(replay, kind, key, (documents.released.get(key[1], 0),), (released,))
         if reserved + spent > released + allowance:
             _fail(replay, "over_release", f"{_name(kind, key)}: over what was released")
         if allowance:
@@ -158,7 +181,8 @@ def _compare(
         return
     if kind == "balance":
         amounts, (committed, floor) = amounts[:1], amounts[1:]
-        notes.committed += committed
+        if key[4]:
+            notes.committed[key[4]] = notes.committed.get(key[4], 0) + committed
         if floor:
             notes.widened.append(f"cash of {key[4]} down to {_text(floor)}")
     want = expected[kind].pop(key, tuple(0 for _ in amounts))
@@ -179,17 +203,11 @@ def _say(replay: Replay, mine: _Mine, notes: _Notes, *, same: bool) -> None:
         )
         if notes.lines:
             verdict.proven.append(
-                f"what {notes.lines} budget lines and their releases hold as spent and reserved"
-                " follows from journals and documents in the log"
+                f"ceilings, releases, reservations and spending of {notes.lines} budget lines follow"
+                " from the budget files, documents and journals in the log"
             )
-    if notes.lines:
-        verdict.not_checked.append(
-            "ceilings and releases themselves: compare them with the budget files that were loaded"
-        )
-    if notes.committed:
-        verdict.not_checked.append(
-            f"Rp {_text(notes.committed)} of cash set aside for signed orders is the system's claim"
-        )
+    if notes.lines and not replay.acts.documents.budgets_whole:
+        verdict.not_checked.append("ceilings and releases: a budget file's entries are not here")
     if notes.widened:
         verdict.not_checked.append(
             "limits widened by facts or by two persons, to be looked at: "

@@ -9,7 +9,7 @@ says: this log, this document and revision, this role, amount, lines and payees,
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from typing import Any, Final
 
@@ -49,6 +49,30 @@ class OfficerKey:
 
 
 @dataclass(slots=True)
+class _Payment:
+    """One instruction to the bank, as the leaves leave it."""
+
+    document: str
+    amount: int
+    bank_account: str
+    on_cair: bool
+    basis: str = "order"
+    state: str = "held"
+
+
+#: state of a payment -> the states that may follow: no path leads to being executed twice
+_STEPS: Final[dict[str, tuple[str, ...]]] = {
+    "held": ("queued", "cancelled"),
+    "queued": ("sent", "accepted", "paid", "rejected", "unknown"),
+    "sent": ("accepted", "paid", "rejected", "recalled", "unknown"),
+    "accepted": ("paid", "rejected", "recalled", "unknown"),
+    "unknown": ("accepted", "paid", "rejected", "recalled"),
+    "paid": ("returned",),
+    "recalled": ("cancelled",),
+}
+
+
+@dataclass(slots=True)
 class _Document:
     kind: str
     revision: str
@@ -56,9 +80,9 @@ class _Document:
     moves: int = 0
     content: dict[str, Any] | None = None
     hands: dict[str, str] = field(default_factory=dict)
-    journals: set[int] = field(default_factory=set)
     origin: str = "own"
-    number: str = ""
+    on_cair: bool = False
+    payments: list[str] = field(default_factory=list)
 
 
 class Documents:
@@ -75,21 +99,25 @@ class Documents:
         self.today = ""
         #: budget line -> sen that accepted orders hold, before what journals of theirs spent
         self.reserved: dict[str, int] = {}
-        self.ceilings: dict[str, str] = {}
-        self.releases: dict[str, str] = {}
+        #: bank account -> sen set aside for orders that are signed and not yet booked
+        self.committed: dict[str, int] = {}
+        #: what budget files set: ceilings by line, released funds, the release of each line
+        self.ceilings: dict[str, int] = {}
+        self.released: dict[str, int] = {}
+        self.buckets: dict[str, str] = {}
+        self.budgets_whole = True
         self._origin = origin
         self._attachment = attachment
         self._fail = fail
         self._keys = keys
         self._holds = holds
         self._documents: dict[str, _Document] = {}
-        self._payments: dict[str, tuple[int, str]] = {}
+        self._payments: dict[str, _Payment] = {}
         self._nonces: set[str] = set()
         self._numbers: dict[tuple[str, str], set[str]] = {}
+        self._issued: dict[tuple[str, bool], int] = {}
         self._loose: dict[int, tuple[str, int]] = {}  # journals that no move has claimed yet
         self._signatures = 0
-        self._unsigned = 0
-        self._foreign = 0
         self._moves = 0
 
     # --- documents ----------------------------------------------------------------------------
@@ -117,16 +145,71 @@ class Documents:
         if (kind, move) in _SIGNED_MOVES:
             self._check_signature(index, by, name, document, data)
         if number := data.get("number"):
-            self._number(index, kind, document, str(number))
+            self._number(index, name, document, str(number))
         journal = data.get("journal")
-        for each in [journal] if isinstance(journal, int) else []:
-            document.journals.add(each)
-            owner = self._loose.pop(each, None)
+        if isinstance(journal, int):
+            owner = self._loose.pop(journal, None)
             if owner is None or owner[0] != name:
-                self._fail("wrong_journal", f"{name}: journal {each} is not its own", index, each)
-        for _, each in data.get("journals", []):
-            self._loose.pop(each, None)
-        self._reserve(document, kind, move, journal)
+                self._fail(
+                    "wrong_journal", f"{name}: journal {journal} is not its own", index, journal
+                )
+        if document.content is None:
+            return
+        if kind == "spm":
+            self._reserve(document.content, {"accept": 1, "return": -1}.get(move, 0))
+        elif kind == "sp2d":
+            self._sp2d_moved(index, name, document, data)
+        elif kind == "advice_list":
+            self._list_moved(index, document.content, data)
+
+    def _sp2d_moved(self, index: int, name: str, document: _Document, data: dict[str, Any]) -> None:
+        """What issuing and cancelling do to reservations, commitments and payments."""
+        content: dict[str, Any] = document.content or {}
+        if "recognition" in data:
+            document.on_cair = data["recognition"] == "on_cair"
+            told, payees = data["payments"], content["payees"]
+            if told["count"] != len(payees):
+                self._fail("wrong_move", f"{name}: {told['count']} payments are told", index)
+            for n, payee in enumerate(payees):
+                payment = f"P{told['year'] % 100:02d}-{told['first'] + n:08d}"
+                if payment in self._payments:
+                    self._fail("number_twice", f"payment {payment} was made before", index)
+                sen = _sen(payee["gross"]) - _sen(payee["deduction"])
+                bank = content["bank_account"]
+                self._payments[payment] = _Payment(name, sen, bank, document.on_cair)
+                document.payments.append(payment)
+                if document.on_cair:
+                    self.committed[bank] = self.committed.get(bank, 0) + sen
+        elif data["move"] == "cancel":
+            for payment in document.payments:
+                self._step(index, payment, "cancelled")
+                made = self._payments[payment]
+                if document.on_cair:
+                    self.committed[made.bank_account] -= made.amount
+            if document.on_cair:
+                self._reserve(content, -1)
+
+    def _list_moved(self, index: int, content: dict[str, Any], data: dict[str, Any]) -> None:
+        """Signing a list queues its payments, sending it sends them."""
+        rows = content["rows"]
+        if data["move"] == "sign":
+            owners = {row["sp2d"] for row in rows}
+            for number in [n for n, (owner, _) in self._loose.items() if owner in owners]:
+                del self._loose[number]  # what was owed is booked again
+            for row in rows:
+                self._step(index, row["payment"], "queued")
+                payment = self._payments.get(row["payment"])
+                if payment is None:
+                    continue
+                if (payment.document, payment.amount) != (row["sp2d"], _sen(row["net"])):
+                    self._fail("wrong_move", f"the list pays another {row['payment']}", index)
+                if payment.on_cair and payment.basis == "retur":
+                    bank = payment.bank_account
+                    self.committed[bank] = self.committed.get(bank, 0) + payment.amount
+        elif data["move"] == "send":
+            sent = data["payments"]
+            for name in [row["payment"] for row in rows] if sent == "all" else sent:
+                self._step(index, name, "sent")
 
     def _content(self, index: int, data: dict[str, Any]) -> dict[str, Any] | None:
         """What the document says; it must hash to the revision."""
@@ -172,7 +255,6 @@ class Documents:
         """The officer's own signature over this very document."""
         digest = data["envelope"]
         if not digest:
-            self._unsigned += 1
             self._fail("signature_missing", f"{name}: {data['move']} carries no signature", index)
             return
         envelope = self._attachment(index, digest)
@@ -242,36 +324,64 @@ class Documents:
                 "wrong_signature", f"{name}: amount, lines or payees signed are others", index
             )
 
-    def _number(self, index: int, kind: str, document: _Document, number: str) -> None:
+    def _number(self, index: int, name: str, document: _Document, number: str) -> None:
+        """Numbers are unique; those that we give to SP2Ds have no gap, in a year and series."""
         year = str((document.content or {}).get("fiscal_year", ""))
-        known = self._numbers.setdefault((kind, year), set())
+        known = self._numbers.setdefault((document.kind, year), set())
         if number in known:
-            self._fail("number_twice", f"{kind} number {number!r} was given before", index)
+            self._fail("number_twice", f"{document.kind} number {number!r} was given before", index)
         known.add(number)
-        document.number = number
+        if document.kind == "sp2d" and document.content is not None:
+            series = (year, document.origin == "continuity")
+            serial = self._issued[series] = self._issued.get(series, 0) + 1
+            if f"{serial:06d}" not in number:
+                self._fail(
+                    "number_gap",
+                    f"{name} is SP2D {serial} of {year}, its number is {number}",
+                    index,
+                )
 
-    def _reserve(self, document: _Document, kind: str, move: str, journal: object) -> None:
-        sign = 0
-        if kind == "spm":
-            sign = {"accept": 1, "return": -1}.get(move, 0)
-        elif kind == "sp2d" and move == "cancel" and journal is None:
-            sign = -1
-        if sign and document.content is not None:
-            for line, sen in _totals(document.content).items():
-                self.reserved[line] = self.reserved.get(line, 0) + sign * sen
+    def _reserve(self, content: dict[str, Any], sign: int) -> None:
+        for line, sen in _totals(content).items() if sign else ():
+            self.reserved[line] = self.reserved.get(line, 0) + sign * sen
 
     # --- payments and journals -------------------------------------------------------------------
 
     def payment_moved(self, index: int, _by: str, _act: str, data: dict[str, Any]) -> None:
-        """What the bank said of a payment, or a new attempt; moves of a list stand with the list."""
-        name = data["payment"]
-        journal = data.get("journal")
+        """What the bank said of a payment, or a new attempt at it."""
+        name, journal = data["payment"], data.get("journal")
         if isinstance(journal, int) and self._loose.pop(journal, None) is None:
             self._fail("wrong_journal", f"{name}: journal {journal} is not its own", index, journal)
-        last = self._payments.get(name)
-        if last is not None and data["n"] <= last[0]:
-            self._fail("wrong_move", f"{name}: move {data['n']} follows {last[0]}", index)
-        self._payments[name] = (data["n"], data["to"])
+        if "resends" in data:
+            before = self._payments.get(data["resends"])
+            if before is None or before.state not in ("rejected", "returned"):
+                self._fail("paid_twice", f"{name} repeats {data['resends']}, which stands", index)
+                return
+            if name in self._payments:
+                self._fail("number_twice", f"payment {name} was made before", index)
+            again = self._payments[name] = replace(before, basis=data["basis"], state="held")
+            if again.document in self._documents:
+                self._documents[again.document].payments.append(name)
+            return
+        self._step(index, name, data["to"], data["from"])
+        payment = self._payments.get(name)
+        if payment is None or not payment.on_cair:
+            return
+        if data["to"] == "paid" or (data["to"] == "rejected" and payment.basis == "retur"):
+            bank = payment.bank_account
+            self.committed[bank] = self.committed.get(bank, 0) - payment.amount
+
+    def _step(self, index: int, name: str, target: str, source: str | None = None) -> None:
+        """One step of a payment: from where it stands, to a state that may follow."""
+        payment = self._payments.get(name)
+        if payment is None:
+            self._fail("wrong_move", f"there is no payment {name}", index)
+            return
+        if target not in _STEPS.get(payment.state, ()) or source not in (None, payment.state):
+            self._fail(
+                "wrong_move", f"payment {name} is {payment.state}, not {source or target}", index
+            )
+        payment.state = target
 
     def payment_kind(self, document: str) -> str:
         """The kind of payment of a document; empty when it is not known."""
@@ -289,8 +399,25 @@ class Documents:
         if document and not reversal:
             self.reserved[line] = self.reserved.get(line, 0) - sen
 
-    def budget_loaded(self, index: int, by: str, _act: str, data: dict[str, Any]) -> None:
-        """A loaded budget or release file: its entries are named by hash."""
+    def budget_loaded(self, index: int, _by: str, _act: str, data: dict[str, Any]) -> None:
+        """A loaded budget or release file: its entries, named by hash, set ceilings and releases."""
+        content = self._attachment(index, data["entries_sha256"])
+        if content is None:
+            self.budgets_whole = False
+            return
+        lines = content.split(b"\n")[:-1]
+        if len(lines) != data["entries"]:
+            self._fail("budget_differs", f"{len(lines)} entries, {data['entries']} are told", index)
+        for line in lines:
+            entry: Any = parse_canonical(line)
+            target, name, text, amount = entry
+            if target == "line":
+                said: Any = parse_canonical(text.encode())
+                self.ceilings[name] = _sen(amount)
+                if self.buckets.setdefault(name, said["bucket"]) != said["bucket"]:
+                    self._fail("budget_differs", f"line {name} changed its release", index)
+            else:
+                self.released[name] = _sen(amount)
 
     # --- the end -----------------------------------------------------------------------------------
 
@@ -309,6 +436,7 @@ class Documents:
             "documents": len(self._documents),
             "document_moves": self._moves,
             "officer_signatures": self._signatures,
+            "payments": len(self._payments),
         }
         foreign = sum(1 for each in self._documents.values() if each.origin == "sipd")
         if verdict.ok:

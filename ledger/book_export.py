@@ -15,6 +15,7 @@ from sqlalchemy import Connection, Table, select
 
 from audit.canonical import Json, JsonInput, canonical_fast
 from ledger import tables as t
+from ledger.budget import Entry
 from ledger.journals import Line, line_form
 from ledger.money import sen_text
 
@@ -74,8 +75,8 @@ class BookExport:
     """The books as an export gives them."""
 
     def has_attachments(self, kind: str, body: bytes) -> bool:
-        """Every way in which a leaf names content has `sha256` in the member's name."""
-        return kind in _CONTENTS and b"sha256" in body
+        """A journal names content only where its lines did not fit; the other kinds are few."""
+        return kind in _CONTENTS and (kind != "journal.posted" or b'"lines_sha256"' in body)
 
     def attachments(
         self, conn: Connection, government: str, kind: str, data: Mapping[str, Json]
@@ -83,7 +84,7 @@ class BookExport:
         """(SHA-256 that the leaf names, content as stored)."""
         for member, read in _CONTENTS.get(kind, {}).items():
             name = data.get(member)
-            if isinstance(name, str):
+            if isinstance(name, str) and name:
                 content = read(conn, government, data)
                 if content is not None:
                     yield name, content
@@ -148,8 +149,57 @@ def _chart_rows(conn: Connection, government: str, data: Mapping[str, Json]) -> 
     return b"".join(canonical_fast([str(value) for value in row]) + b"\n" for row in rows)
 
 
+def _document_content(conn: Connection, government: str, data: Mapping[str, Json]) -> bytes | None:
+    content = conn.execute(
+        select(t.document.c.content).where(
+            t.document.c.government == government, t.document.c.id == data.get("document")
+        )
+    ).scalar()
+    return None if content is None else bytes(content)
+
+
+def _of_move(column: str) -> Content:
+    def read(conn: Connection, government: str, data: Mapping[str, Json]) -> bytes | None:
+        stored = conn.execute(
+            select(t.document_move.c[column]).where(
+                t.document_move.c.government == government,
+                t.document_move.c.document_id == data.get("document"),
+                t.document_move.c.n == data.get("n"),
+            )
+        ).scalar()
+        return None if stored is None else bytes(stored)
+
+    return read
+
+
+def _proposed_content(conn: Connection, government: str, data: Mapping[str, Json]) -> bytes | None:
+    content = conn.execute(
+        select(t.proposal.c.content).where(
+            t.proposal.c.government == government, t.proposal.c.id == data.get("proposal")
+        )
+    ).scalar()
+    return None if content is None else bytes(content)
+
+
+def _budget_entries(conn: Connection, government: str, data: Mapping[str, Json]) -> bytes | None:
+    column = t.budget_load_entry.c
+    rows = conn.execute(
+        select(column.target, column.id, column.content, column.amount_sen)
+        .where(column.government == government, column.load_n == data.get("load"))
+        .order_by(column.target, column.id)
+    )
+    return b"".join(Entry(*row).form() + b"\n" for row in rows)
+
+
 #: kind of leaf -> member that holds a SHA-256 -> how to read what it stands for
 _CONTENTS: Final[dict[str, dict[str, Content]]] = {
     "journal.posted": {"lines_sha256": _journal_lines},
     "chart.loaded": {"sha256": _chart_rows},
+    "proposal.made": {"content_sha256": _proposed_content},
+    "budget.loaded": {"entries_sha256": _budget_entries},
+    "document.moved": {
+        "content_sha256": _document_content,
+        "checks_sha256": _of_move("checks"),
+        "envelope": _of_move("envelope"),
+    },
 }

@@ -11,7 +11,7 @@ import hashlib
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
-from sqlalchemy import Connection, select
+from sqlalchemy import BigInteger, Connection, Text, select
 
 from audit.canonical import canonical
 from audit.database import metadata
@@ -78,7 +78,7 @@ def check_people(conn: Connection, government: str) -> Iterator[Finding]:
             continue
         try:
             rows = list(_rows_of(leaf, government))
-        except (KeyError, TypeError, ValueError, AttributeError):
+        except (LookupError, TypeError, ValueError, AttributeError):
             yield Finding(
                 "leaf_unreadable",
                 f"leaf {leaf.index} ({leaf.kind}) lacks what its kind must say",
@@ -226,6 +226,25 @@ _KINDS: Final = (*_MAKERS, *_ENDING)
 
 
 def _rows_of(leaf: Leaf, government: str) -> Iterator[tuple[str, _Made]]:
+    """(table, row) for each row that the leaf makes. Raises what a leaf of other form raises."""
+    for table, row in _made_by(leaf, government):
+        for column, value in row.items():
+            wanted = _TYPES.get((table, column), str)
+            if type(value) is not wanted:
+                raise TypeError(f"{table}.{column} is {type(value).__name__}")
+        yield table, row
+
+
+#: Columns that hold no text (a hash that is compared in place of the value is text).
+_TYPES: Final = {
+    (name, column.name): int if isinstance(column.type, BigInteger) else bytes
+    for name, how in REDERIVED.items()
+    for column in metadata.tables[name].c
+    if not isinstance(column.type, Text) and column.name not in how.seen
+}
+
+
+def _made_by(leaf: Leaf, government: str) -> Iterator[tuple[str, _Made]]:
     if leaf.kind in _MAKERS:
         table, make = _MAKERS[leaf.kind]
         row = make(leaf)

@@ -84,7 +84,10 @@ class MatchByHand(Act):
             )
         reason = session.private("reason", self.reason, subject=f"match:{hands.proposal}")
         return replace(
-            self, lines=tuple(sorted(self.lines)), entries=tuple(sorted(self.entries)), reason=reason
+            self,
+            lines=tuple(sorted(self.lines)),
+            entries=tuple(sorted(self.entries)),
+            reason=reason,
         )
 
     def check(self, session: Session, hands: Hands) -> None:  # noqa: ARG002  # the base's
@@ -209,9 +212,7 @@ def _open(
         ("bank_account", "amount_sen"),
         [(session.government, side, item) for item in ids],
     )
-    found = {
-        int(str(row[2])): int(str(row[4])) for row in rows if row[3] == act.bank_account
-    }
+    found = {int(str(row[2])): int(str(row[4])) for row in rows if row[3] == act.bank_account}
     for item in ids:
         if item not in found:
             match = _match_of(session, side, item)
@@ -225,9 +226,7 @@ def _match_of(session: Session, side: str, item: int) -> int | None:
     member = t.match_member.c
     return session.conn.execute(
         select(member.match_id)
-        .where(
-            member.government == session.government, member.side == side, member.item == item
-        )
+        .where(member.government == session.government, member.side == side, member.item == item)
         .order_by(member.round.desc())
         .limit(1)
     ).scalar()

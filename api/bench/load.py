@@ -64,7 +64,7 @@ def requests_of(plan: Plan) -> list[bytes]:
         "content-type: application/json\r\n"
     ).encode()
     source = bodies(
-        plan.shape, plan.requests_max, prefix=plan.prefix, first_day=plan.day, one_day=True
+        plan.shape, plan.requests_max, prefix=plan.prefix, first_day=plan.day, journals_a_day=0
     )
     for n, body in enumerate(source):
         own = f"idempotency-key: {plan.prefix}{n}\r\ncontent-length: {len(body)}\r\n\r\n"
@@ -75,7 +75,7 @@ def requests_of(plan: Plan) -> list[bytes]:
 class _Run:
     """The span's clock and what its connections share."""
 
-    def __init__(self, plan: Plan, requests: list[bytes]) -> None:
+    def __init__(self, requests: list[bytes]) -> None:
         self.requests = iter(requests)
         self.latencies: list[float] = []
         self.measuring = False
@@ -138,7 +138,7 @@ class _Connection(asyncio.Protocol):
 
 
 async def _measure(plan: Plan) -> Measured:
-    run = _Run(plan, requests_of(plan))
+    run = _Run(requests_of(plan))
     loop = asyncio.get_running_loop()
     opened = [
         await loop.create_connection(lambda: _Connection(run), "127.0.0.1", plan.port)

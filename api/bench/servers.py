@@ -80,7 +80,7 @@ def put_load(plan: Plan, serving: Serving, cluster: Cluster) -> Cell:
     Raises:
         BenchRunError: The load failed, or an answer was not 201.
     """
-    with subprocess.Popen(  # noqa: S603  # our own module
+    with subprocess.Popen(
         [sys.executable, "-m", "api.bench.load"],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,

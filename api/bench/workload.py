@@ -28,6 +28,7 @@ __all__ = [
     "ACCOUNTS",
     "BUDGET_LINES_A_PAYMENT",
     "FUND_SOURCE",
+    "JOURNALS_A_DAY",
     "SHAPES",
     "BudgetSpot",
     "Shape",
@@ -75,7 +76,8 @@ def plain_accounts() -> tuple[str, ...]:
         for code, account in load_chart().items()
         if account.level == POSTABLE_LEVEL and not is_rkud_cash(code) and not is_reciprocal(code)
     )
-    return tuple(Random(1).sample(codes, ACCOUNTS))
+    random = Random(1)  # noqa: S311  # drawn to be the same again, not to be secret
+    return tuple(random.sample(codes, ACCOUNTS))
 
 
 def bank_accounts(count: int) -> list[str]:
@@ -98,7 +100,7 @@ def budget_spots() -> tuple[BudgetSpot, ...]:
         and code.startswith("5.1.02.")
         and f"8{code[1:]}" in load_chart()
     )
-    random = Random(2)
+    random = Random(2)  # noqa: S311  # as above
     spots = []
     for skpd in skpd_codes():
         for n in range(_SUB_KEGIATAN_A_SKPD):
@@ -110,21 +112,27 @@ def budget_spots() -> tuple[BudgetSpot, ...]:
 
 
 def bodies(
-    shape: Shape, count: int, *, prefix: str, first_day: str, one_day: bool = False, seed: int = 3
+    shape: Shape,
+    count: int,
+    *,
+    prefix: str,
+    first_day: str,
+    journals_a_day: int = JOURNALS_A_DAY,
+    seed: int = 3,
 ) -> Iterator[bytes]:
     """
     *count* JSON bodies of `POST .../journals` without line ends.
 
-    References are *prefix* and a number. Days go up from *first_day*, 4,000 journals each, or stay
-    there with *one_day*.
+    References are *prefix* and a number. Days go up from *first_day*, *journals_a_day* each; 0 stays
+    there.
     """
-    random = Random(seed)
+    random = Random(seed)  # noqa: S311  # as above
     start = date.fromisoformat(first_day)
     day = first_day
     banks = bank_accounts(SPREAD_BANKS)
     for n in range(count):
-        if not one_day and n % JOURNALS_A_DAY == 0:
-            day = (start + timedelta(days=n // JOURNALS_A_DAY)).isoformat()
+        if journals_a_day and n % journals_a_day == 0:
+            day = (start + timedelta(days=n // journals_a_day)).isoformat()
         if shape == "ls16":
             text = _ls16(random, f"{prefix}{n}", day)
         else:

@@ -8,7 +8,7 @@ transaction. Each SP2D passes six acts of five persons, three of them signed.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
@@ -17,7 +17,7 @@ from typing import Any, Final
 from api.demo.client import Api
 from api.demo.data import Order, Receipt
 from api.demo.errors import DemoMismatchError
-from api.demo.office import Office, check_to_sign
+from api.demo.office import Office, Officer
 from audit.keys import create_secret
 from ledger.money import parse_sen, sen_text
 
@@ -76,23 +76,45 @@ async def _issue(api: Api, office: Office, order: Order) -> Any:
     """SKPD: register and sign the SPM. Treasury: accept, draft, verify, sign."""
     budget_user = office[order.skpd.officer]
     maker, verifier, treasurer = office["operator-sp2d"], office["verifikator"], office["kuasa-bud"]
-    amount = sen_text(order.net_sen)
 
-    async def signed(kind: str, document: str, move: str, officer: str, path: str) -> Any:
-        person = office[officer]
-        to_sign = await api.get(person.token, f"/{kind}/{document}/to-sign", move=move)
-        check_to_sign(to_sign, amount=amount, line_totals=order.line_totals, payees=order.payees)
+    async def signed(act: str, document: str, revision: str, person: Officer, role: str) -> Any:
+        kind, move = act.split(".")  # spm.sign is POST /spms/{document}:sign
+        to_sign = {
+            "origin": office.origin,
+            "act": act,
+            "object": document,
+            "revision": revision,
+            "line_totals": order.line_totals,
+            "payees": registered["payees"],
+            "amount": sen_text(order.net_sen),
+            "role": role,
+            "decision": "approve",
+        }
         body = {"envelope": person.envelope(to_sign, office.clock)}
-        return await api.post(person.token, path, body)
+        return await api.post(person.token, f"/{kind}s/{document}:{move}", body)
 
-    registered = await api.post(budget_user.token, "/spm", order.body)
-    spm = registered["document"]
-    await signed("spm", spm, "sign", budget_user.person, f"/spm/{spm}:sign")
-    await api.post(maker.token, f"/spm/{spm}:accept", {})
-    drafted = await api.post(maker.token, "/sp2d", {"spm": spm})
-    sp2d = drafted["document"]
-    await signed("sp2d", sp2d, "verify", verifier.person, f"/sp2d/{sp2d}:verify")
-    return await signed("sp2d", sp2d, "sign", treasurer.person, f"/sp2d/{sp2d}:sign")
+    registered = await api.post(budget_user.token, "/spms", order.body)
+    check_to_sign(registered, order)
+    spm, revision = registered["document"], registered["revision"]
+    await signed("spm.sign", spm, revision, budget_user, "budget_user")
+    await api.post(maker.token, f"/spms/{spm}:accept", {})
+    drafted = await api.post(maker.token, "/sp2ds", {"spm": spm})
+    sp2d, revision = drafted["document"], drafted["revision"]
+    await signed("sp2d.verify", sp2d, revision, verifier, "sp2d_verifier")
+    return await signed("sp2d.sign", sp2d, revision, treasurer, "deputy_treasurer")
+
+
+def check_to_sign(answer: Mapping[str, Any], order: Order) -> None:
+    """
+    An officer signs what the own papers say, not what a server shows. Raises DemoMismatchError.
+    """
+    for what, expected, actual in (
+        ("amount to sign", sen_text(order.net_sen), answer["amount"]),
+        ("lines to sign", order.line_totals, answer["line_totals"]),
+        ("payees to sign", order.payees, len(answer["payees"])),
+    ):
+        if expected != actual:
+            raise DemoMismatchError(what=what, expected=str(expected), actual=str(actual))
 
 
 async def book_receipts(
@@ -124,7 +146,9 @@ async def sign_advice_list(api: Api, office: Office, desk: Path, expected_sen: i
             what="advice list", expected=sen_text(expected_sen), actual=drafted["amount"]
         )
     for officer, move in ((verifier, "verify"), (treasurer, "sign")):
-        to_sign = await api.get(officer.token, f"/advice-lists/{document}/to-sign", move=move)
+        to_sign = await api.get(
+            officer.token, f"/documents/{document}/to-sign", act=f"advice_list.{move}"
+        )
         if to_sign["amount"] != drafted["amount"]:
             raise DemoMismatchError(
                 what="list to sign", expected=drafted["amount"], actual=to_sign["amount"]

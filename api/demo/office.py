@@ -20,10 +20,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from api.clock import Clock, local_day
 from api.demo.client import Api
 from api.demo.data import DemoData
-from api.demo.errors import DemoMismatchError
 from api.engine import begin, make_engine
 from api.settings import Settings
-from audit.canonical import parse_canonical
 from audit.dsse import sign
 from audit.keys import (
     create_secret,
@@ -38,7 +36,7 @@ from ledger.opening import ADMIN_1, ADMIN_2
 from ledger.posting import Refused, post_batch
 from ledger.tokens import IssueToken, new_token, token_sha256
 
-__all__ = ["STAFF", "Office", "Officer", "check_to_sign"]
+__all__ = ["STAFF", "Office", "Officer"]
 
 #: person -> (role, name shown in the private table). An id is an office, never a name.
 STAFF: Final[dict[str, tuple[str, str]]] = {
@@ -66,7 +64,7 @@ class Officer:
         """The public half: what the bank keeps as a specimen."""
         return "" if self.key is None else self.key.public_key().public_bytes_raw().hex()
 
-    def envelope(self, to_sign: Mapping[str, Any], clock: Clock) -> dict[str, Any]:
+    def envelope(self, to_sign: Mapping[str, Any], clock: Clock) -> str:
         """Sign what the ledger asks to be signed, as a DSSE envelope; the officer checked it."""
         if self.key is None:
             raise LookupError(f"{self.person} holds no key")
@@ -77,8 +75,7 @@ class Officer:
             nonce=secrets.token_hex(16),
             claimed_at=f"{clock().astimezone(UTC):%Y-%m-%dT%H:%M:%S.%fZ}",
         )
-        made: dict[str, Any] = parse_canonical(sign(statement.to_payload(), self.key).to_bytes())  # type: ignore[assignment]  # an envelope is an object
-        return made
+        return sign(statement.to_payload(), self.key).to_bytes().decode()
 
 
 @dataclass(slots=True)
@@ -88,6 +85,7 @@ class Office:
     data: DemoData
     folder: Path
     clock: Clock
+    origin: str
     people: dict[str, Officer] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -160,28 +158,22 @@ class Office:
         """Where the inspector's token of the day lies."""
         return self.folder / "inspektorat.token"
 
-    async def appoint_staff(
-        self, api: Api, origin: str, day: str, tick: Callable[[], None]
-    ) -> None:
+    async def appoint_staff(self, api: Api, day: str, tick: Callable[[], None]) -> None:
         """The treasury's own people, each in a role."""
         await asyncio.gather(
             *(
-                self._appoint(api, person, name, role, "", origin, day, tick)
+                self._appoint(api, person, name, role, "", day, tick)
                 for person, (role, name) in STAFF.items()
             )
         )
 
-    async def appoint_budget_users(
-        self, api: Api, origin: str, day: str, tick: Callable[[], None]
-    ) -> None:
+    async def appoint_budget_users(self, api: Api, day: str, tick: Callable[[], None]) -> None:
         """A budget user (PA) for each SKPD, and for that one only."""
         persons = self.data.catalogue.persons
         names = [f"{first} {last}" for last in persons.last for first in persons.first]
         await asyncio.gather(
             *(
-                self._appoint(
-                    api, skpd.officer, names[n], "budget_user", skpd.code, origin, day, tick
-                )
+                self._appoint(api, skpd.officer, names[n], "budget_user", skpd.code, day, tick)
                 for n, skpd in enumerate(self.data.skpds())
             )
         )
@@ -193,7 +185,6 @@ class Office:
         name: str,
         role: str,
         skpd: str,
-        origin: str,
         day: str,
         tick: Callable[[], None],
     ) -> None:
@@ -202,7 +193,7 @@ class Office:
         await self._by_two(api, "/grants", grant)
         officer = self.people[person]
         if officer.key is not None:
-            proof = prove_possession(officer.key, possession_challenge(origin, person))
+            proof = prove_possession(officer.key, possession_challenge(self.origin, person))
             key = {
                 "person": person,
                 "public_key": officer.public_hex,
@@ -215,18 +206,3 @@ class Office:
         """One administrator proposes, the other confirms."""
         proposed = await api.post(self.token(ADMIN_1), path, body)
         await api.post(self.token(ADMIN_2), f"/proposals/{proposed['proposal']}:confirm")
-
-
-def check_to_sign(
-    to_sign: Mapping[str, Any], *, amount: str, line_totals: Mapping[str, str], payees: int
-) -> None:
-    """
-    An officer signs what the own papers say, not what a server shows. Raises DemoMismatchError.
-    """
-    for what, expected, actual in (
-        ("amount to sign", amount, to_sign["amount"]),
-        ("lines to sign", dict(line_totals), to_sign["line_totals"]),
-        ("payees to sign", payees, len(to_sign["payees"])),
-    ):
-        if expected != actual:
-            raise DemoMismatchError(what=what, expected=str(expected), actual=str(actual))

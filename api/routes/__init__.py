@@ -11,20 +11,27 @@ def routers() -> list[APIRouter]:
     """All routers, in the order of the OpenAPI document."""
     from api.routes import (  # noqa: PLC0415  # they import `feed` here
         balances,
+        bank,
+        budget,
         documents,
         journals,
+        log,
+        manual,
         operations,
         payments,
         people,
-        receipts,
     )
 
-    return [
-        people.router,
-        documents.router,
-        payments.router,
-        receipts.router,
-        journals.router,
-        balances.router,
-        operations.router,
-    ]
+    subjects = (
+        journals,
+        manual,
+        balances,
+        budget,
+        documents,
+        payments,
+        bank,
+        people,
+        log,
+        operations,
+    )
+    return [subject.router for subject in subjects]

@@ -14,7 +14,16 @@ from ledger.errors import LedgerError
 from ledger.posting import Answer, Command, Idempotency, Session, Wants
 from ledger.settings import Settings
 
-__all__ = ["IfMatch", "RevisionChangedError", "etag", "kinds_below", "matched", "BYTES", "RawBody", "raw_body_doc"]
+__all__ = [
+    "BYTES",
+    "IfMatch",
+    "RawBody",
+    "RevisionChangedError",
+    "etag",
+    "kinds_below",
+    "matched",
+    "raw_body_doc",
+]
 
 
 class RevisionChangedError(LedgerError):
@@ -40,7 +49,9 @@ def etag(state_n: int, revision: str) -> str:
 
 IfMatch = Annotated[
     str | None,
-    Header(alias="If-Match", description="ETag of the document as it was read; refused when it moved"),
+    Header(
+        alias="If-Match", description="ETag of the document as it was read; refused when it moved"
+    ),
 ]
 
 

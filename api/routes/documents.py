@@ -1,71 +1,155 @@
-"""Budget, SPM and SP2D: one route for each move of each document."""
+"""SPM, SP2D and advice lists: taken in, moved on by the hands that may, read with what is to be signed."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import asdict
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final
 
 import msgspec
-from fastapi import APIRouter, Query, Request
-from pydantic import Field
+from fastapi import APIRouter, Query
+from pydantic import ConfigDict, Field
 from starlette.responses import Response
 
-from api.deps import (
-    READ_ROLES,
-    Asker,
-    Books,
-    Key,
-    RuntimeDep,
-    once,
-    require_any,
-    submit,
-)
-from api.errors import PrivateGrantRequiredError
+from api.deps import READ_ROLES, Asker, Books, Key, RuntimeDep, has_any, once, require_any, submit
 from api.problems import responses
-from api.routes.journals import ASKING, WRITING
-from api.schemas import Answer
+from api.routes.acts import (
+    IfMatch,
+    RawBody,
+    RevisionChangedError,
+    etag,
+    kinds_below,
+    matched,
+    raw_body_doc,
+)
+from api.routes.journals import ASKING, POSTING
+from api.runtime import Reader
+from api.schemas import Day
 from api.schemas import Request as Body
-from audit.canonical import canonical
-from ledger import budget
 from ledger import errors as le
-from ledger.budget_shell import LoadBudget
-from ledger.commands import request_fields
-from ledger.documents import errors, queries, sp2d, spm
-from ledger.documents.bodies import SpmBody, parse_spm
+from ledger.documents import advice_list as al
+from ledger.documents import queries, spm
+from ledger.documents import sp2d as sp
+from ledger.documents.bodies import ClaimBody, SpmBody, parse_spm
+from ledger.documents.errors import DocumentError, UnknownDocumentError
+from ledger.money import sen_text
 from ledger.posting import Command, Idempotency
 
 router = APIRouter(prefix="/v1/governments/{government}", tags=["documents"])
 
-MOVING: Final = (
-    *WRITING,
-    le.InvalidFieldError,
-    le.OwnApprovalError,
-    errors.UnknownDocumentError,
-    errors.DocumentMoveNotAllowedError,
+MOVING: Final = tuple(
+    dict.fromkeys(
+        (*POSTING, *kinds_below(DocumentError), le.OwnApprovalError, RevisionChangedError)
+    )
 )
-SIGNING: Final = (
-    *MOVING,
-    errors.EnvelopeRequiredError,
-    errors.SignatureRefusedError,
-    errors.StatementMismatchError,
-    errors.NonceUsedError,
-)
-_ROOM: Final = (
-    le.OverCeilingError,
-    le.OverReleaseError,
-    le.OverCashError,
-    le.UnknownBudgetLineError,
-    errors.TotalsMismatchError,
-    errors.SpmUsedError,
-    errors.SpmOutOfDateError,
-)
-_KINDS: Final = {"spm": "spm", "sp2d": "sp2d", "advice-lists": "advice_list"}
-_SPM_SCHEMAS, _COMPONENTS = msgspec.json.schema_components(
+_MOVE: Final[dict[str, Any]] = {"status_code": 201, "responses": responses(*MOVING)}
+
+
+def _example(**values: object) -> ConfigDict:
+    return ConfigDict(json_schema_extra={"examples": [values]})
+
+
+class EnvelopeBody(Body):
+    """The officer's signature: the DSSE envelope that `rkud sign` writes, as text."""
+
+    envelope: Annotated[str, Field(max_length=1_000_000)]
+
+    model_config = _example(envelope='{"payload":"...","payloadType":"...","signatures":[]}')
+
+
+class ReasonBody(Body):
+    """Why; kept as personal text."""
+
+    reason: str
+
+    model_config = _example(reason="Rekening penerima keliru")
+
+
+class AcceptBody(Body):
+    """Empty for a signed SPM; *signer* and *envelope* sign and accept in one go."""
+
+    signer: str = ""
+    envelope: Annotated[str, Field(max_length=1_000_000)] = ""
+
+    model_config = _example()
+
+
+class RefuseBody(Body):
+    """Every reason, for the letter of refusal."""
+
+    reasons: Annotated[list[str], Field(min_length=1, max_length=50)]
+
+    model_config = _example(reasons=["Lampiran tidak lengkap"])
+
+
+class DraftBody(Body):
+    """The accepted SPM, and the bank account when there are several."""
+
+    spm: str
+    bank_account: str = ""
+
+    model_config = _example(spm="spm-2026-1")
+
+
+class ImportBody(Body):
+    """An SP2D that was signed in SIPD, with the hands as they claim."""
+
+    spm: str
+    number: str
+    issued_on: Day
+    evidence_sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+    claims: list[dict[str, str]]
+    bank_account: str = ""
+
+    model_config = _example(
+        spm="spm-2026-1",
+        number="000123/LS/1.02/2026",
+        issued_on="2026-03-05",
+        evidence_sha256="0" * 64,
+        claims=[{"role": "kuasa_bud", "name": "Budi Santoso", "nip": "198001012005011001"}],
+    )
+
+
+class LinkBody(Body):
+    """The number that SIPD gave later."""
+
+    external_number: str
+
+    model_config = _example(external_number="000123/LS/1.02/2026")
+
+
+class AdviceBody(Body):
+    """Which payments; none: all that wait. *transfer_on*: today if empty."""
+
+    bank_account: str = ""
+    payments: Annotated[list[str], Field(max_length=10_000, default_factory=list)]
+    transfer_on: str = ""
+
+    model_config = _example()
+
+
+class SendBody(Body):
+    """The digest of the file that went to the bank."""
+
+    file_sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+
+    model_config = _example(file_sha256="0" * 64)
+
+
+async def _do(
+    runtime: RuntimeDep, caller: Asker, command: Command, document: str, if_match: str | None
+) -> Response:
+    return await submit(runtime, caller.government, matched(command, document, if_match))
+
+
+def _once(key: str, kind: str, document: str, move: str, body: Body | None) -> Idempotency:
+    return once(key, f"{kind}/{document}:{move}", body)
+
+
+# --- SPM -----------------------------------------------------------------------------------------
+
+_SPM_SCHEMAS, COMPONENTS = msgspec.json.schema_components(
     [SpmBody], ref_template="#/components/schemas/{name}"
 )
-#: Schemas of bodies that pydantic does not read; `api.app` puts them into the document.
-COMPONENTS: Final[dict[str, Any]] = _COMPONENTS
 _SPM_EXAMPLE: Final = {
     "number": "00001/SPM/DINKES/III/2026",
     "dated_on": "2026-03-05",
@@ -93,322 +177,432 @@ _SPM_EXAMPLE: Final = {
         }
     ],
 }
-_SPM_BODY: Final = {
-    "requestBody": {
-        "required": True,
-        "content": {
-            "application/json": {
-                "schema": _SPM_SCHEMAS[0],
-                "examples": {"goods": {"summary": "An invoice", "value": _SPM_EXAMPLE}},
-            }
-        },
-    }
-}
-_BUDGET_BODY: Final = {
-    "requestBody": {
-        "required": True,
-        "content": {
-            "application/jsonl": {"schema": {"type": "string"}},
-            "text/csv": {"schema": {"type": "string"}},
-        },
-    }
-}
-
-
-class _Signature(Body):
-    keyid: str
-    sig: str
-
-
-class Envelope(Body):
-    """A DSSE envelope with one signature, made with the officer's own key."""
-
-    payload: str
-    payloadType: str  # noqa: N815  # DSSE's name
-    signatures: Annotated[list[_Signature], Field(min_length=1, max_length=1)]
-
-    def to_bytes(self) -> bytes:
-        """Its canonical form."""
-        return canonical(self.model_dump())
-
-
-class SignedBody(Body):
-    """A move that the officer signs."""
-
-    envelope: Envelope
-
-
-class AcceptBody(Body):
-    """Empty, or with the signature of the budget user who has not yet signed in the system."""
-
-    signer: str = ""
-    envelope: Envelope | None = None
-
-
-class ReasonBody(Body):
-    """Why."""
-
-    reason: str
-
-
-class ReasonsBody(Body):
-    """Why, point by point."""
-
-    reasons: list[str]
-
-
-class Sp2dBody(Body):
-    """Of which SPM, from which bank account (the only one, where it is empty)."""
-
-    spm: str
-    bank_account: str = ""
-
-
-class ToSignOut(Answer):
-    """
-    The members of the statement that the ledger decides. The officer checks them, adds officer,
-    key_id, nonce and claimed_at, and signs.
-    """
-
-    origin: str
-    act: str
-    object: str
-    revision: str
-    line_totals: dict[str, str]
-    payees: list[str]
-    amount: str
-    role: str
-    decision: str
 
 
 @router.post(
-    "/budget",
-    status_code=201,
-    responses=responses(
-        *WRITING,
-        budget.BudgetFileError,
-        budget.BudgetFileLoadedError,
-        budget.BudgetLineChangedError,
-        budget.CeilingBelowUseError,
-        budget.ReleaseBelowUseError,
-        budget.UnknownReleaseError,
-        le.FiscalYearNotOpenError,
-        le.UnknownAccountError,
-        le.AccountNotPostableError,
-    ),
-    openapi_extra=_BUDGET_BODY,
-    summary="Load budget lines (DPA) and releases (SPD)",
+    "/spms",
+    **_MOVE,
+    openapi_extra=raw_body_doc("application/json", _SPM_SCHEMAS[0], _SPM_EXAMPLE),
+    summary="Take in an SPM",
 )
-async def load_budget(
-    request: Request,
-    runtime: RuntimeDep,
-    key: Key,
-    caller: Asker,
-    fiscal_year: Annotated[int, Query(ge=1945, le=9998)],
-) -> Response:
-    """A file of JSON lines, or CSV (`Content-Type: text/csv`). It sets the figures that it names."""
-    data = await request.body()
-    is_csv = request.headers.get("content-type", "").startswith("text/csv")
-    file = budget.parse_budget_csv(data) if is_csv else budget.parse_budget_jsonl(data)
-    fields = [("file", file.file_sha256.encode()), ("year", str(fiscal_year).encode())]
-    command = LoadBudget(
-        caller.person,
-        fiscal_year,
-        file.file_sha256,
-        file.rows,
-        Idempotency(key, "budget", fields, 201),
-    )
+async def register_spm(runtime: RuntimeDep, key: Key, caller: Asker, data: RawBody) -> Response:
+    """Roles `budget_user` of its SKPD, `sp2d_maker`. Nothing is reserved yet."""
+    body = parse_spm(data)
+    fields = [(n, msgspec.json.encode(getattr(body, n))) for n in body.__struct_fields__]
+    command = spm.RegisterSpm(caller.person, body, Idempotency(key, "spms", fields, 201))
     return await submit(runtime, caller.government, command)
 
 
-# --- SPM -------------------------------------------------------------------------------------
-
-
-@router.post(
-    "/spm",
-    status_code=201,
-    responses=responses(
-        *WRITING,
-        errors.PaymentKindNotSupportedError,
-        errors.ExternalNumberTakenError,
-        errors.SpmOutOfDateError,
-        errors.TotalsMismatchError,
-        le.UnknownBudgetLineError,
-        le.UnknownAccountError,
-        le.AccountNotPostableError,
-    ),
-    openapi_extra=_SPM_BODY,
-    summary="Register an SPM",
-)
-async def register_spm(request: Request, runtime: RuntimeDep, key: Key, caller: Asker) -> Response:
-    """Nothing is reserved yet. The answer holds what its budget user signs."""
-    body = parse_spm(await request.body())
-    command = spm.RegisterSpm(
-        caller.person, body, Idempotency(key, "spm", request_fields(body), 201)
-    )
-    return await submit(runtime, caller.government, command)
-
-
-@router.post(
-    "/spm/{document}:sign", status_code=201, responses=responses(*SIGNING), summary="Sign an SPM"
-)
+@router.post("/spms/{document}:sign", **_MOVE, summary="Sign an SPM")
 async def sign_spm(
-    document: str, body: SignedBody, runtime: RuntimeDep, key: Key, caller: Asker
-) -> Response:
-    """By the budget user (PA or KPA) of its SKPD."""
-    command = spm.SignSpm(
-        caller.person, document, body.envelope.to_bytes(), once(key, f"spm/{document}:sign", body)
-    )
-    return await submit(runtime, caller.government, command)
-
-
-@router.post(
-    "/spm/{document}:accept",
-    status_code=201,
-    responses=responses(*SIGNING, *_ROOM),
-    summary="Accept an SPM",
-)
-async def accept_spm(
-    document: str, body: AcceptBody, runtime: RuntimeDep, key: Key, caller: Asker
-) -> Response:
-    """Every check runs, and room is reserved on budget line and release."""
-    command = spm.AcceptSpm(
-        caller.person,
-        document,
-        body.signer,
-        body.envelope.to_bytes() if body.envelope else b"",
-        once(key, f"spm/{document}:accept", body),
-    )
-    return await submit(runtime, caller.government, command)
-
-
-@router.post(
-    "/spm/{document}:refuse",
-    status_code=201,
-    responses=responses(*MOVING),
-    summary="Refuse an SPM",
-)
-async def refuse_spm(
-    document: str, body: ReasonsBody, runtime: RuntimeDep, key: Key, caller: Asker
-) -> Response:
-    """Before it was accepted, in writing, with reasons."""
-    command = spm.RefuseSpm(
-        caller.person, document, body.reasons, once(key, f"spm/{document}:refuse", body)
-    )
-    return await submit(runtime, caller.government, command)
-
-
-@router.post(
-    "/spm/{document}:return",
-    status_code=201,
-    responses=responses(*MOVING, errors.SpmUsedError),
-    summary="Return an accepted SPM",
-)
-async def return_spm(
-    document: str, body: ReasonBody, runtime: RuntimeDep, key: Key, caller: Asker
-) -> Response:
-    """Its room is freed."""
-    command = spm.ReturnSpm(
-        caller.person, document, body.reason, once(key, f"spm/{document}:return", body)
-    )
-    return await submit(runtime, caller.government, command)
-
-
-# --- SP2D ------------------------------------------------------------------------------------
-
-
-@router.post(
-    "/sp2d", status_code=201, responses=responses(*MOVING, *_ROOM), summary="Draft an SP2D"
-)
-async def draft_sp2d(body: Sp2dBody, runtime: RuntimeDep, key: Key, caller: Asker) -> Response:
-    """Of an accepted SPM: the first of three hands."""
-    command = sp2d.DraftSp2d(caller.person, body.spm, body.bank_account, once(key, "sp2d", body))
-    return await submit(runtime, caller.government, command)
-
-
-@router.post(
-    "/sp2d/{document}:verify",
-    status_code=201,
-    responses=responses(*SIGNING, *_ROOM),
-    summary="Verify an SP2D",
-)
-async def verify_sp2d(
-    document: str, body: SignedBody, runtime: RuntimeDep, key: Key, caller: Asker
-) -> Response:
-    """The second hand, with its signature."""
-    command = sp2d.VerifySp2d(
-        caller.person,
-        document,
-        body.envelope.to_bytes(),
-        once(key, f"sp2d/{document}:verify", body),
-    )
-    return await submit(runtime, caller.government, command)
-
-
-@router.post(
-    "/sp2d/{document}:sign",
-    status_code=201,
-    responses=responses(*SIGNING, *_ROOM),
-    summary="Sign an SP2D",
-)
-async def sign_sp2d(
-    document: str, body: SignedBody, runtime: RuntimeDep, key: Key, caller: Asker
-) -> Response:
-    """The Kuasa BUD's signature issues it: number, journal or commitment, payments."""
-    command = sp2d.SignSp2d(
-        caller.person, document, body.envelope.to_bytes(), once(key, f"sp2d/{document}:sign", body)
-    )
-    return await submit(runtime, caller.government, command)
-
-
-_ENDINGS: Final[dict[str, Callable[[str, str, str, Idempotency], Command]]] = {
-    "discard": sp2d.DiscardSp2d,
-    "request-cancel": sp2d.RequestCancelSp2d,
-    "withdraw-cancel": sp2d.WithdrawCancelSp2d,
-    "cancel": sp2d.CancelSp2d,
-}
-
-
-@router.post(
-    "/sp2d/{document}:{ending}",
-    status_code=201,
-    responses=responses(*MOVING),
-    summary="Discard or cancel an SP2D",
-)
-async def end_sp2d(
-    document: str,
-    ending: Literal["discard", "request-cancel", "withdraw-cancel", "cancel"],
-    body: ReasonBody,
     runtime: RuntimeDep,
     key: Key,
     caller: Asker,
+    document: str,
+    body: EnvelopeBody,
+    if_match: IfMatch = None,
 ) -> Response:
-    """Unsigned it is discarded; signed it is cancelled by two persons, before anything was sent."""
-    command = _ENDINGS[ending](
-        caller.person, document, body.reason, once(key, f"sp2d/{document}:{ending}", body)
+    """Role `budget_user` of its SKPD, with the own key."""
+    asked = _once(key, "spms", document, "sign", body)
+    command = spm.SignSpm(caller.person, document, body.envelope.encode(), asked)
+    return await _do(runtime, caller, command, document, if_match)
+
+
+@router.post("/spms/{document}:accept", **_MOVE, summary="Accept an SPM")
+async def accept_spm(
+    runtime: RuntimeDep,
+    key: Key,
+    caller: Asker,
+    document: str,
+    body: AcceptBody,
+    if_match: IfMatch = None,
+) -> Response:
+    """Role `sp2d_maker`. Room is reserved on every budget line and release, or it is refused."""
+    asked = _once(key, "spms", document, "accept", body)
+    command = spm.AcceptSpm(caller.person, document, body.signer, body.envelope.encode(), asked)
+    return await _do(runtime, caller, command, document, if_match)
+
+
+@router.post("/spms/{document}:refuse", **_MOVE, summary="Refuse an SPM")
+async def refuse_spm(
+    runtime: RuntimeDep,
+    key: Key,
+    caller: Asker,
+    document: str,
+    body: RefuseBody,
+    if_match: IfMatch = None,
+) -> Response:
+    """Roles `sp2d_verifier`, `deputy_treasurer`."""
+    asked = _once(key, "spms", document, "refuse", body)
+    command = spm.RefuseSpm(caller.person, document, body.reasons, asked)
+    return await _do(runtime, caller, command, document, if_match)
+
+
+@router.post("/spms/{document}:return", **_MOVE, summary="Give an accepted SPM back")
+async def return_spm(
+    runtime: RuntimeDep,
+    key: Key,
+    caller: Asker,
+    document: str,
+    body: ReasonBody,
+    if_match: IfMatch = None,
+) -> Response:
+    """Role `deputy_treasurer`. Its room is freed."""
+    asked = _once(key, "spms", document, "return", body)
+    command = spm.ReturnSpm(caller.person, document, body.reason, asked)
+    return await _do(runtime, caller, command, document, if_match)
+
+
+# --- SP2D ----------------------------------------------------------------------------------------
+
+
+@router.post("/sp2ds", **_MOVE, summary="Prepare an SP2D")
+async def draft_sp2d(runtime: RuntimeDep, key: Key, caller: Asker, body: DraftBody) -> Response:
+    """Role `sp2d_maker`, on an accepted SPM."""
+    command = sp.DraftSp2d(caller.person, body.spm, body.bank_account, once(key, "sp2ds", body))
+    return await submit(runtime, caller.government, command)
+
+
+@router.post("/sp2ds:import", **_MOVE, summary="Take over an SP2D that was signed in SIPD")
+async def import_sp2d(runtime: RuntimeDep, key: Key, caller: Asker, body: ImportBody) -> Response:
+    """Role `sp2d_maker`. Its money leaves only through an advice list that two others sign."""
+    try:
+        claims = msgspec.convert(body.claims, list[ClaimBody])
+    except msgspec.ValidationError as error:
+        raise le.InvalidFieldError("claims", str(error)[:200], "") from None
+    command = sp.ImportSp2d(
+        caller.person,
+        body.spm,
+        body.number,
+        body.issued_on,
+        body.evidence_sha256,
+        claims,
+        body.bank_account,
+        once(key, "sp2ds:import", body),
     )
     return await submit(runtime, caller.government, command)
+
+
+@router.post("/sp2ds/{document}:verify", **_MOVE, summary="Verify an SP2D")
+async def verify_sp2d(
+    runtime: RuntimeDep,
+    key: Key,
+    caller: Asker,
+    document: str,
+    body: EnvelopeBody,
+    if_match: IfMatch = None,
+) -> Response:
+    """Role `sp2d_verifier`, with the own key."""
+    asked = _once(key, "sp2ds", document, "verify", body)
+    command = sp.VerifySp2d(caller.person, document, body.envelope.encode(), asked)
+    return await _do(runtime, caller, command, document, if_match)
+
+
+@router.post("/sp2ds/{document}:sign", **_MOVE, summary="Sign an SP2D")
+async def sign_sp2d(
+    runtime: RuntimeDep,
+    key: Key,
+    caller: Asker,
+    document: str,
+    body: EnvelopeBody,
+    if_match: IfMatch = None,
+) -> Response:
+    """Role `deputy_treasurer`, with the own key: numbered, journalled or committed, payments held."""
+    asked = _once(key, "sp2ds", document, "sign", body)
+    command = sp.SignSp2d(caller.person, document, body.envelope.encode(), asked)
+    return await _do(runtime, caller, command, document, if_match)
+
+
+_REASONED: Final = {
+    "discard": sp.DiscardSp2d,
+    "request-cancel": sp.RequestCancelSp2d,
+    "withdraw-cancel": sp.WithdrawCancelSp2d,
+    "cancel": sp.CancelSp2d,
+}
+
+
+async def _reasoned(
+    move: str,
+    runtime: RuntimeDep,
+    key: str,
+    caller: Asker,
+    document: str,
+    body: ReasonBody,
+    if_match: str | None,
+) -> Response:
+    asked = _once(key, "sp2ds", document, move, body)
+    command = _REASONED[move](caller.person, document, body.reason, asked)
+    return await _do(runtime, caller, command, document, if_match)
+
+
+@router.post("/sp2ds/{document}:discard", **_MOVE, summary="Drop an SP2D that was not signed")
+async def discard_sp2d(
+    runtime: RuntimeDep,
+    key: Key,
+    caller: Asker,
+    document: str,
+    body: ReasonBody,
+    if_match: IfMatch = None,
+) -> Response:
+    """Any hand of the treasury; the SPM may get another."""
+    return await _reasoned("discard", runtime, key, caller, document, body, if_match)
+
+
+@router.post("/sp2ds/{document}:request-cancel", **_MOVE, summary="Ask to cancel a signed SP2D")
+async def request_cancel(
+    runtime: RuntimeDep,
+    key: Key,
+    caller: Asker,
+    document: str,
+    body: ReasonBody,
+    if_match: IfMatch = None,
+) -> Response:
+    """The first half: its payments can't be listed from now on."""
+    return await _reasoned("request-cancel", runtime, key, caller, document, body, if_match)
+
+
+@router.post("/sp2ds/{document}:withdraw-cancel", **_MOVE, summary="Take the request back")
+async def withdraw_cancel(
+    runtime: RuntimeDep,
+    key: Key,
+    caller: Asker,
+    document: str,
+    body: ReasonBody,
+    if_match: IfMatch = None,
+) -> Response:
+    """The SP2D stands as signed."""
+    return await _reasoned("withdraw-cancel", runtime, key, caller, document, body, if_match)
+
+
+@router.post("/sp2ds/{document}:cancel", **_MOVE, summary="Cancel a signed SP2D before sending")
+async def cancel_sp2d(
+    runtime: RuntimeDep,
+    key: Key,
+    caller: Asker,
+    document: str,
+    body: ReasonBody,
+    if_match: IfMatch = None,
+) -> Response:
+    """Role `deputy_treasurer`, another than who asked. Room is freed; the number is kept for ever."""
+    return await _reasoned("cancel", runtime, key, caller, document, body, if_match)
+
+
+@router.post(
+    "/sp2ds/{document}:link", **_MOVE, summary="Give SIPD's number to an SP2D of continuity"
+)
+async def link_sp2d(
+    runtime: RuntimeDep,
+    key: Key,
+    caller: Asker,
+    document: str,
+    body: LinkBody,
+    if_match: IfMatch = None,
+) -> Response:
+    """Role `sp2d_maker`."""
+    asked = _once(key, "sp2ds", document, "link", body)
+    command = sp.LinkSp2d(caller.person, document, body.external_number, asked)
+    return await _do(runtime, caller, command, document, if_match)
+
+
+# --- advice lists ----------------------------------------------------------------------------------
+
+
+@router.post("/advice-lists", **_MOVE, summary="Draft an advice list")
+async def draft_list(runtime: RuntimeDep, key: Key, caller: Asker, body: AdviceBody) -> Response:
+    """Roles `sp2d_maker`, `sp2d_verifier`. Fixes which payments go, and the bank's exact bytes."""
+    command = al.DraftAdviceList(
+        caller.person,
+        body.bank_account,
+        tuple(body.payments),
+        body.transfer_on,
+        once(key, "advice-lists", body),
+    )
+    return await submit(runtime, caller.government, command)
+
+
+@router.post("/advice-lists/{document}:verify", **_MOVE, summary="Verify an advice list")
+async def verify_list(
+    runtime: RuntimeDep,
+    key: Key,
+    caller: Asker,
+    document: str,
+    body: EnvelopeBody,
+    if_match: IfMatch = None,
+) -> Response:
+    """Role `sp2d_verifier`, with the own key."""
+    asked = _once(key, "advice-lists", document, "verify", body)
+    command = al.VerifyAdviceList(caller.person, document, body.envelope.encode(), asked)
+    return await _do(runtime, caller, command, document, if_match)
+
+
+@router.post("/advice-lists/{document}:sign", **_MOVE, summary="Sign an advice list")
+async def sign_list(
+    runtime: RuntimeDep,
+    key: Key,
+    caller: Asker,
+    document: str,
+    body: EnvelopeBody,
+    if_match: IfMatch = None,
+) -> Response:
+    """Role `deputy_treasurer`, with the own key: every payment in it is queued."""
+    asked = _once(key, "advice-lists", document, "sign", body)
+    command = al.SignAdviceList(caller.person, document, body.envelope.encode(), asked)
+    return await _do(runtime, caller, command, document, if_match)
+
+
+@router.post(
+    "/advice-lists/{document}:send", **_MOVE, summary="Record that a list went to the bank"
+)
+async def send_list(
+    runtime: RuntimeDep,
+    key: Key,
+    caller: Asker,
+    document: str,
+    body: SendBody,
+    if_match: IfMatch = None,
+) -> Response:
+    """Roles `sp2d_maker`, `deputy_treasurer`. It must be the file that was signed."""
+    asked = _once(key, "advice-lists", document, "send", body)
+    command = al.SendAdviceList(caller.person, document, body.file_sha256, asked)
+    return await _do(runtime, caller, command, document, if_match)
+
+
+@router.post("/advice-lists/{document}:discard", **_MOVE, summary="Drop a list that was not signed")
+async def discard_list(
+    runtime: RuntimeDep,
+    key: Key,
+    caller: Asker,
+    document: str,
+    body: ReasonBody,
+    if_match: IfMatch = None,
+) -> Response:
+    """Its payments stay held, its number stays used."""
+    asked = _once(key, "advice-lists", document, "discard", body)
+    command = al.DiscardAdviceList(caller.person, document, body.reason, asked)
+    return await _do(runtime, caller, command, document, if_match)
+
+
+_READING: Final = (*ASKING, UnknownDocumentError)
 
 
 @router.get(
-    "/{kind}/{document}/to-sign",
-    responses=responses(
-        *ASKING,
-        PrivateGrantRequiredError,
-        errors.UnknownDocumentError,
-    ),
-    summary="What an officer signs",
+    "/advice-lists/{document}/file",
+    responses=responses(*_READING, *kinds_below(DocumentError)),
+    summary="The exact bytes for the bank",
+)
+def get_list_file(books: Books, caller: Asker, document: str) -> Response:
+    """Of a signed list; names and accounts stand in it, so it needs a grant."""
+    require_any(books, caller)
+    found = al.advice_list_file(books.conn, books.government, document)
+    return Response(found.file, media_type="application/octet-stream", headers=_NO_STORE)
+
+
+@router.get(
+    "/advice-lists/{document}/package",
+    responses=responses(*_READING, *kinds_below(DocumentError)),
+    summary="The file with both signatures and the keys to check them",
+)
+def get_list_package(books: Books, caller: Asker, document: str) -> Response:
+    """What is handed to the bank."""
+    require_any(books, caller)
+    found = al.advice_list_file(books.conn, books.government, document)
+    return Response(found.package, media_type="application/json", headers=_NO_STORE)
+
+
+_NO_STORE: Final = {"Cache-Control": "no-store"}
+
+
+# --- reading ---------------------------------------------------------------------------------------
+
+
+def with_money(values: dict[str, Any]) -> dict[str, Any]:
+    """`*_sen` numbers become amounts as text."""
+    return {
+        name.removesuffix("_sen") if name.endswith("_sen") else name: (
+            sen_text(value) if name.endswith("_sen") else value
+        )
+        for name, value in values.items()
+    }
+
+
+def texts_for(books: Reader, caller: Asker, commitments: list[str]) -> dict[str, str] | None:
+    if not has_any(books, caller, READ_ROLES):
+        return None
+    return queries.private_texts(
+        books.conn, books.government, sorted({c for c in commitments if c})
+    )
+
+
+def _commitments(value: Any) -> list[str]:
+    if isinstance(value, str):
+        return [value] if len(value) == 64 else []
+    if isinstance(value, dict):
+        return [c for each in value.values() for c in _commitments(each)]
+    if isinstance(value, list):
+        return [c for each in value for c in _commitments(each)]
+    return []
+
+
+@router.get("/documents", responses=responses(*ASKING), summary="List documents")
+def get_documents(
+    books: Books,
+    _caller: Asker,
+    kind: Annotated[str, Query(pattern="^(|spm|sp2d|advice_list)$")] = "",
+    state: Annotated[str, Query(max_length=40)] = "",
+    skpd: Annotated[str, Query(max_length=64)] = "",
+    parent: Annotated[str, Query(max_length=128)] = "",
+    after: Annotated[str, Query(max_length=128)] = "",
+    limit: Annotated[int, Query(ge=1, le=500)] = 100,
+) -> dict[str, Any]:
+    """By id, which is the order they were taken in, from the one after `after`."""
+    found = queries.list_documents(
+        books.conn,
+        books.government,
+        kind=kind,
+        state=state,
+        skpd=skpd,
+        parent=parent,
+        after=after,
+        limit=limit,
+    )
+    return {
+        "documents": [with_money(each._asdict()) for each in found],
+        "next": found[-1].id if len(found) == limit else None,
+    }
+
+
+@router.get("/documents/{document}", responses=responses(*_READING), summary="Read a document")
+def get_document(books: Books, caller: Asker, document: str) -> Response:
+    """What it says (over commitments), its moves with their checks, payments, and allowed moves."""
+    found = queries.get_document(books.conn, books.government, document)
+    content = msgspec.to_builtins(found.content)
+    moves = [move._asdict() for move in found.moves]
+    body = {
+        **with_money(found.summary._asdict()),
+        "content": content,
+        "moves": moves,
+        "payments": [with_money(each._asdict()) for each in found.payments],
+        "allowed": list(found.allowed),
+        "texts": texts_for(
+            books,
+            caller,
+            [*_commitments(content), *(move["reason"] for move in moves)],
+        ),
+    }
+    tag = etag(found.summary.state_n, found.summary.revision)
+    return Response(msgspec.json.encode(body), 200, {"ETag": tag, **_NO_STORE}, "application/json")
+
+
+@router.get(
+    "/documents/{document}/to-sign",
+    responses=responses(*_READING, *kinds_below(DocumentError)),
+    summary="What an officer's statement must say",
 )
 def get_to_sign(
     books: Books,
-    caller: Asker,
-    kind: Literal["spm", "sp2d", "advice-lists"],
+    _caller: Asker,
     document: str,
-    move: Annotated[str, Query(pattern="^(sign|verify)$")],
-) -> ToSignOut:
-    """Of the document as it stands. Whether the move is allowed is decided when it is made."""
-    require_any(books, caller, READ_ROLES)
-    act = f"{_KINDS[kind]}.{move}"
-    return ToSignOut.model_validate(
-        asdict(queries.to_sign(books.conn, books.government, document, act))
-    )
+    act: Annotated[str, Query(max_length=40, examples=["sp2d.verify"])],
+) -> dict[str, Any]:
+    """For `rkud sign`, which adds officer, key, nonce and clock, and signs on the officer's machine."""
+    return asdict(queries.to_sign(books.conn, books.government, document, act))

@@ -55,9 +55,7 @@ async def draft_journal(runtime: RuntimeDep, key: Key, caller: Asker, data: RawB
     """Role `accountant`. Nothing is posted before another accountant does so."""
     body = journal_body(data)
     asked = Idempotency(key, "manual-journals", request_fields(body), 201)
-    return await submit(
-        runtime, caller.government, DraftManualJournal(caller.person, body, asked)
-    )
+    return await submit(runtime, caller.government, DraftManualJournal(caller.person, body, asked))
 
 
 @router.post(

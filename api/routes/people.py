@@ -182,7 +182,11 @@ class AllowanceBody(Body):
     reason: str
 
     model_config = _example(
-        target="budget_line", id="B-1", fiscal_year=2026, amount="1000000.00", reason="Perubahan APBD"
+        target="budget_line",
+        id="B-1",
+        fiscal_year=2026,
+        amount="1000000.00",
+        reason="Perubahan APBD",
     )
 
 
@@ -405,7 +409,9 @@ def _proposal(books: Books, caller: Asker, found: Proposal) -> ProposalOut:
             )
         )
         values = {row.commitment: row.value for row in rows}
-        texts = {name: values[v] for name, v in content.items() if isinstance(v, str) and v in values}
+        texts = {
+            name: values[v] for name, v in content.items() if isinstance(v, str) and v in values
+        }
     return ProposalOut(
         proposal=found.id,
         act=found.act,
@@ -458,7 +464,9 @@ class SearchBody(Body):
     model_config = _example(person="kasi-belanja")
 
 
-@router.post("/persons:search", responses=responses(*ASKING, le.UnknownPersonError), summary="Find persons")
+@router.post(
+    "/persons:search", responses=responses(*ASKING, le.UnknownPersonError), summary="Find persons"
+)
 def search_persons(books: Books, caller: Asker, body: SearchBody) -> PersonList:
     """POST, so that names stand in no address. Searching by name needs `admin` or `inspector`."""
     sees_names = has_any(books, caller, ("admin", "inspector"))

@@ -6,6 +6,7 @@ What may be done to it is a table of moves (`moves`), what must hold is a list o
 (`checks`), what it books is a function of its content (`journals`). Adding a kind of payment adds
 rows to these, not branches.
 
-Pure: moves, content, withholdings, checks, journals, numbers, payments, signing.
-Shells: store, spm, sp2d, advice_list, bank_outcomes, receipts, queries, documents_check.
+Pure: moves, bodies, content, withholdings, checks, journals, numbers, payments, signing,
+advice_file. Shells: store, payment_store, spm, sp2d, advice_list, bank_outcomes, receipts, queries;
+replay and documents_check re-derive it all from the log.
 """

@@ -8,13 +8,13 @@ only that a check ran but on which figures.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 from audit.canonical import JsonInput
 from ledger.documents.content import Content
-from ledger.documents.errors import SpmOutOfDateError, SpmUsedError
+from ledger.documents.errors import SpmNotAcceptedError, SpmOutOfDateError, SpmUsedError
 from ledger.documents.withholdings import check_totals
 from ledger.errors import OverCashError, OverCeilingError, OverReleaseError, OwnApprovalError
 from ledger.money import sen_text
@@ -74,7 +74,6 @@ class Facts:
     spm: tuple[str, str, str] | None = None
     spm_used_by: str = ""
     envelope_sha256: str = ""
-    extra: Mapping[str, JsonInput] = field(default_factory=dict)
 
 
 Values = dict[str, JsonInput]
@@ -96,8 +95,10 @@ def _order_exists(facts: Facts) -> Values:
     if facts.spm is None:
         return {"spm": facts.document, "signed": facts.envelope_sha256}
     spm, _, state = facts.spm
-    if facts.spm_used_by or state != "accepted":
-        raise SpmUsedError(spm=spm, sp2d=facts.spm_used_by or state)
+    if state != "accepted":
+        raise SpmNotAcceptedError(spm=spm, state=state)
+    if facts.spm_used_by:
+        raise SpmUsedError(spm=spm, sp2d=facts.spm_used_by)
     return {"spm": spm, "state": state}
 
 

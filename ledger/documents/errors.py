@@ -9,6 +9,7 @@ What documents and payments refuse, by name.
     ├── PaymentMoveNotAllowedError     the payment's state does not allow the outcome
     ├── TotalsMismatchError            lines, deductions and payees do not add up (C06)
     ├── ExternalNumberTakenError       another document has this number
+    ├── SpmNotAcceptedError            the SPM was not accepted, or was returned (C01)
     ├── SpmUsedError                   the SPM has an SP2D already (C01)
     ├── SpmOutOfDateError              the SPM is of another fiscal year, or later than today (C13)
     ├── EnvelopeRequiredError          the move needs the officer's signature
@@ -39,6 +40,7 @@ __all__ = [
     "PaymentMoveNotAllowedError",
     "PaymentNotHeldError",
     "SignatureRefusedError",
+    "SpmNotAcceptedError",
     "SpmOutOfDateError",
     "SpmUsedError",
     "StatementMismatchError",
@@ -85,7 +87,7 @@ class DocumentMoveNotAllowedError(DocumentError):
 
     def __init__(self, *, document: str, move: str, state: str, allowed: Sequence[str]) -> None:
         super().__init__(
-            f"{document} is {state}; {move} is not allowed"
+            f"{document} is {state or 'new'}; {move} is not allowed"
             f" (allowed: {', '.join(allowed) or 'nothing'})",
             document=document,
             move=move,
@@ -124,6 +126,13 @@ class ExternalNumberTakenError(DocumentError):
 
     def __init__(self, *, number: str, document: str) -> None:
         super().__init__(f"number {number} is {document} already", number=number, document=document)
+
+
+class SpmNotAcceptedError(DocumentError):
+    """C01: only an accepted SPM becomes an SP2D."""
+
+    def __init__(self, *, spm: str, state: str) -> None:
+        super().__init__(f"{spm} is {state}, not accepted", spm=spm, state=state)
 
 
 class SpmUsedError(DocumentError):

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from ledger.commands import journal_answer
-from ledger.documents.bodies import amount_of, check_sha256
+from ledger.documents.bodies import amount_of
 from ledger.documents.journals import PPKD, RK_PPKD, RK_SKPD, SAL
 from ledger.errors import InvalidFieldError, UnknownBankAccountError
 from ledger.journals import Draft, Line, check_text
@@ -60,8 +60,8 @@ class BookReceipt:
     Book money that reached the RKUD (role receipts_officer).
 
     *kind*: tax (direct to the RKUD, through an SKPD), transfer (central, by the PPKD), interest
-    (jasa giro), unidentified (one line, both accounts empty). *bank_reference* is how the statement
-    names the credit; *evidence_sha256* the digest of what shows it. *reference* is unique for ever.
+    (jasa giro), unidentified (one line, both accounts empty). *document_no* is the STS or advice,
+    *bank_reference* how the statement names the credit. *reference* is unique for ever.
     """
 
     by: str
@@ -74,7 +74,6 @@ class BookReceipt:
     document_no: str = ""
     bank_reference: str = ""
     description: str = ""
-    evidence_sha256: str = ""
     payer_name: str = ""
     idempotency: Idempotency | None = None
 
@@ -86,7 +85,7 @@ class BookReceipt:
         """Raises LedgerError."""
         session.settings.require(self.by, "receipts_officer", session.today)
         bank_account = _bank_account(session, self.bank_account)
-        _check_common(self.bank_reference, self.evidence_sha256)
+        check_text("bank_reference", self.bank_reference, most=64)
         check_receipt(self.kind, self.lines, self.skpd, session.settings)
         lines = receipt_lines(
             kind=self.kind,
@@ -109,7 +108,6 @@ class BookReceipt:
                     poster=self.by,
                     source="bank",
                     document_no=self.document_no,
-                    batch_no=self.evidence_sha256,
                     payee_name=self.payer_name,
                     is_fact=True,
                 )
@@ -135,7 +133,6 @@ class BookBankFee:
     expense_account: str = ""
     bank_reference: str = ""
     description: str = ""
-    evidence_sha256: str = ""
     idempotency: Idempotency | None = None
 
     def wants(self, settings: Settings) -> Wants:  # noqa: ARG002  # the protocol's
@@ -147,7 +144,7 @@ class BookBankFee:
         """Raises LedgerError."""
         session.settings.require(self.by, "receipts_officer", session.today)
         bank_account = _bank_account(session, self.bank_account)
-        _check_common(self.bank_reference, self.evidence_sha256)
+        check_text("bank_reference", self.bank_reference, most=64)
         sen = amount_of("amount", self.amount)
         if bool(self.budget_line) != bool(self.expense_account):
             raise InvalidFieldError(
@@ -179,7 +176,6 @@ class BookBankFee:
                     maker=self.by,
                     poster=self.by,
                     source="bank",
-                    batch_no=self.evidence_sha256,
                     is_fact=True,
                 )
             ),
@@ -266,12 +262,6 @@ def _bank_account(session: Session, bank_account: str) -> str:
     if bank_account not in session.settings.bank_accounts:
         raise UnknownBankAccountError(bank_account=bank_account[:80])
     return bank_account
-
-
-def _check_common(bank_reference: str, evidence_sha256: str) -> None:
-    check_text("bank_reference", bank_reference, most=64)
-    if evidence_sha256:
-        check_sha256("evidence_sha256", evidence_sha256)
 
 
 def _year(day: str) -> int:

@@ -1,9 +1,9 @@
 """
 Replay documents and payments from their leaves: what every row must be, and what is still reserved.
 
-Pure but for the contents that leaves name by hash, which the caller hands in. The replay trusts
-nothing that a row says; where a leaf does something that the tables of moves and steps don't allow,
-it says so.
+It reads nothing itself: contents that a leaf names by hash come from the caller. It trusts nothing
+that a row says; where a leaf does something that the tables of moves and steps don't allow, it says
+so.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ class ReplayedDocument:
 class Replay:
     """
     Everything derived so far. *read_bytes* gives the stored content of a document (or None),
-    *reissued* the journals of reissues by payment, *pattern* the SP2D number pattern on a day.
+    *reissued* the journals of reissues by payment.
     """
 
     government: str

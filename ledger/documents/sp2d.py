@@ -18,7 +18,7 @@ from ledger.documents import payment_store, store
 from ledger.documents.bodies import ClaimBody, check_claims
 from ledger.documents.checks import Facts, run_checks
 from ledger.documents.content import Claim, Content, line_totals, packed
-from ledger.documents.errors import DocumentMoveNotAllowedError, SpmUsedError
+from ledger.documents.errors import DocumentMoveNotAllowedError
 from ledger.documents.journals import BudgetCode, order_lines
 from ledger.documents.moves import Move, find_move
 from ledger.documents.numbers import (
@@ -72,10 +72,9 @@ class DraftSp2d:
     def apply(self, session: Session) -> Answer:
         """Raises LedgerError."""
         spm = store.get_document(session.conn, session.government, self.spm, "spm")
-        _refuse_used(session, spm)
-        content = _sp2d_content(session, spm, self.bank_account)
         document, move = _new_sp2d(session, spm, "draft")
         role, grant = store.require_hand(session, self.by, move)
+        content = _sp2d_content(session, spm, self.bank_account)
         checks = run_checks(
             _facts(session, move, self.by, "SP2D maker", grant, document, content, spm=spm)
         )
@@ -206,7 +205,6 @@ class ImportSp2d:
         spm = store.get_document(session.conn, session.government, self.spm, "spm")
         document, move = _new_sp2d(session, spm, "import")
         role, grant = store.require_hand(session, self.by, move)
-        _refuse_used(session, spm)
         if self.issued_on < spm.dated_on or int(self.issued_on[:4]) != spm.fiscal_year:
             raise InvalidFieldError("issued_on", f"is from {spm.dated_on} on", self.issued_on)
         store.free_external_number(session, self.number, "sp2d", spm.fiscal_year)
@@ -534,12 +532,6 @@ def _facts(
         spm_used_by=spm_used_by(session, spm.id, but=document) if spm else "",
         envelope_sha256=envelope_sha256,
     )
-
-
-def _refuse_used(session: Session, spm: StoredDocument) -> None:
-    used = spm_used_by(session, spm.id)
-    if used or spm.state != "accepted":
-        raise SpmUsedError(spm=spm.id, sp2d=used or spm.state)
 
 
 def _new_sp2d(session: Session, spm: StoredDocument, name: str) -> tuple[str, Move]:

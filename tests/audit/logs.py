@@ -37,10 +37,16 @@ def new_signer(folder: Path, origin: str = ORIGIN, seed: int = 7) -> MonotonicSi
     return signer
 
 
-def sealed(engine: Engine, signer: MonotonicSigner, *, seconds: int = 0) -> Sealed:
+def sealed(
+    engine: Engine,
+    signer: MonotonicSigner,
+    *,
+    seconds: int = 0,
+    government: str = GOVERNMENT,
+) -> Sealed:
     """Seal everything that is committed."""
     with begin(engine) as conn:
-        return seal(conn, GOVERNMENT, signer, now=NOW + timedelta(seconds=seconds))
+        return seal(conn, government, signer, now=NOW + timedelta(seconds=seconds))
 
 
 def post_journals(engine: Engine, start: int, count: int) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 from sqlalchemy import Engine, text
 
@@ -33,7 +31,7 @@ LINE, BUCKET = "b-1", "r-1"
 
 
 @pytest.fixture(autouse=True)
-def _budget(engine: Engine) -> Iterator[None]:
+def _budget(engine: Engine) -> None:
     appoint(engine, "anggaran", "budget_officer")
     appoint(engine, "kuasa-bud", "deputy_treasurer")
     with begin(engine) as conn:
@@ -52,8 +50,6 @@ def _budget(engine: Engine) -> Iterator[None]:
             ),
             {"l": LINE, "s": SKPD, "a": BELANJA, "b": BUCKET},
         )
-    return
-    yield
 
 
 def _set(engine: Engine, target: str, id: str, amount: str) -> dict[str, object]:

@@ -210,6 +210,7 @@ def test_one_issuer_of_two_hands_is_noted(opened: Database, engine: Engine) -> N
     for person in ("siti", "budi"):
         appoint(engine, person, "sp2d_maker")
         _issue(engine, person)
+    appoint(engine, "after", "inspector")
     with unguarded(opened) as conn:
         last = conn.execute(text("SELECT max(idx) FROM log_leaf")).scalar()
         _insert(conn, "document", {"id": "sp2d-1", "kind": "sp2d", "parent_id": "spm-1"})

@@ -29,6 +29,7 @@ from ledger.journals_check import check_balances, check_journals
 from ledger.money import parse_sen, sen_text
 from ledger.officer_keys import EnrollOfficerKey, possession_challenge
 from ledger.opening import ADMIN_1, ADMIN_2, RECONCILER, open_book
+from ledger.people_check import check_people
 from ledger.persons_shell import AddPerson, GiveGrant
 from ledger.posting import Accepted, Command, Refused
 from ledger.proposals import BothHands
@@ -330,7 +331,7 @@ class Office:
 
     def findings(self) -> list[Finding]:
         """What the checks of books, budget and documents find wrong."""
-        checks = (check_journals, check_balances, check_budget, check_documents)
+        checks = (check_journals, check_balances, check_people, check_budget, check_documents)
         with reading(self.engine) as conn:
             return [
                 finding

@@ -1,0 +1,158 @@
+"""The public log (C2SP tlog-tiles), and what an inspector asks of it."""
+
+from __future__ import annotations
+
+import base64
+from typing import Annotated, Any, Final
+
+from fastapi import APIRouter, Path
+from fastapi import Request as HttpRequest
+from sqlalchemy import Connection
+from starlette.concurrency import run_in_threadpool
+from starlette.responses import Response
+
+from api import errors as e
+from api.checkpoints import signer_for
+from api.deps import Asker, Books, Government, Key, RuntimeDep, require_any
+from api.engine import begin, reading
+from api.problems import responses
+from api.routes.journals import ASKING
+from audit import checkpoints, tiles_shell
+from audit.checkpoint import parse_checkpoint
+from audit.errors import DatabaseBehindSignerError, InvalidProofError, SignerStateError
+from audit.note import parse_note
+from audit.proving import prove_entry
+from audit.tiles import TileReader
+from audit.tiles_shell import NotPublishedError
+
+router = APIRouter(tags=["log"])
+
+#: Who reads entries where the government does not publish them.
+ENTRY_ROLES: Final = ("inspector",)
+_PUBLIC: Final = (e.InvalidRequestError, e.UnknownGovernmentError, NotPublishedError)
+
+
+async def _serve(runtime: RuntimeDep, request: HttpRequest, government: str, path: str) -> Response:
+    def read() -> tiles_shell.Served:
+        with reading(runtime.engine) as conn:
+            return tiles_shell.serve(conn, government, path)
+
+    if path.startswith("tile/entries/"):
+        await _check_entries(runtime, request, government)
+    served = await run_in_threadpool(read)
+    cache = "no-cache"
+    if served.immutable:
+        cache = f"{'private' if served.is_entries else 'public'}, max-age=31536000, immutable"
+    return Response(served.body, media_type=served.content_type, headers={"Cache-Control": cache})
+
+
+async def _check_entries(runtime: RuntimeDep, request: HttpRequest, government: str) -> None:
+    """Entries need an inspector's grant, or the decision to publish them (D22)."""
+
+    def is_published() -> bool:
+        with runtime.reader(government) as books:
+            return books.settings.policy("publish_entries", books.today) == "yes"
+
+    if await run_in_threadpool(is_published):
+        return
+    header = request.headers.get("authorization")
+    caller = await runtime.tokens.caller(
+        header.encode("latin-1") if header is not None else None, government
+    )
+
+    def check() -> None:
+        with runtime.reader(government) as books:
+            require_any(books, caller, ENTRY_ROLES)
+
+    await run_in_threadpool(check)
+
+
+@router.get(
+    "/log/{government}/checkpoint", responses=responses(*_PUBLIC), summary="Last checkpoint"
+)
+async def get_checkpoint(
+    government: Government, runtime: RuntimeDep, request: HttpRequest
+) -> Response:
+    """The signed note. Public."""
+    return await _serve(runtime, request, government, "checkpoint")
+
+
+@router.get(
+    "/log/{government}/tile/{path:path}",
+    responses=responses(
+        *_PUBLIC, e.TokenRequiredError, e.InvalidTokenError, e.PrivateGrantRequiredError
+    ),
+    summary="A hash tile or an entry bundle",
+)
+async def get_tile(
+    government: Government,
+    path: Annotated[str, Path(max_length=100)],
+    runtime: RuntimeDep,
+    request: HttpRequest,
+) -> Response:
+    """Hash tiles are public; entry bundles need the role `inspector` unless entries are published."""
+    return await _serve(runtime, request, government, f"tile/{path}")
+
+
+@router.post(
+    "/v1/governments/{government}/audit/checkpoint",
+    status_code=201,
+    responses=responses(
+        *ASKING, DatabaseBehindSignerError, SignerStateError, e.IdempotencyKeyRequiredError
+    ),
+    summary="Seal the log now",
+)
+async def seal_now(runtime: RuntimeDep, caller: Asker, _key: Key) -> dict[str, Any]:
+    """Any person with a token: it covers what is there, and decides nothing."""
+
+    def seal() -> checkpoints.Sealed:
+        signer = signer_for(runtime.settings.keys(), caller.government)
+        with begin(runtime.engine) as conn:
+            return checkpoints.seal(conn, caller.government, signer, now=runtime.clock())
+
+    sealed = await run_in_threadpool(seal)
+    return {
+        "origin": sealed.origin,
+        "size": sealed.size,
+        "root": base64.b64encode(sealed.root).decode(),
+        "note": sealed.note.decode(),
+        "signed_at": sealed.signed_at,
+        "fresh": sealed.fresh,
+    }
+
+
+_LEAF: Final = (*ASKING, NotPublishedError, InvalidProofError, e.PrivateGrantRequiredError)
+
+
+@router.get(
+    "/v1/governments/{government}/audit/leaves/{index}/proof",
+    responses=responses(*_LEAF),
+    summary="Proof of an entry (C2SP tlog-proof)",
+)
+def get_proof(books: Books, _caller: Asker, index: int) -> Response:
+    """Under the last published checkpoint."""
+    note, tiles = _published(books.conn, books.government)
+    proven = prove_entry(tiles, note, index)
+    return Response(proven.proof.to_bytes(), media_type="text/plain; charset=utf-8")
+
+
+@router.get(
+    "/v1/governments/{government}/audit/leaves/{index}",
+    responses=responses(*_LEAF),
+    summary="An entry's bytes",
+)
+def get_leaf(books: Books, caller: Asker, index: int) -> Response:
+    """Exactly what is hashed. Role `inspector`, unless entries are published."""
+    if books.settings.policy("publish_entries", books.today) != "yes":
+        require_any(books, caller, ENTRY_ROLES)
+    note, tiles = _published(books.conn, books.government)
+    return Response(prove_entry(tiles, note, index).entry, media_type="application/json")
+
+
+def _published(conn: Connection, government: str) -> tuple[bytes, TileReader]:
+    last = checkpoints.latest(conn, government)
+    if last is None:
+        raise NotPublishedError("checkpoint")
+    tree = tiles_shell.read_tree(conn, government)
+    size = parse_checkpoint(parse_note(last.note).text, extensions=True).size
+    return last.note, tiles_shell.tile_reader(conn, tree, size)

@@ -1,0 +1,618 @@
+"""
+Re-derive statements, lines and matches: every column from its leaf, from the bank's own bytes or from
+the posted journals.
+
+A digest in a leaf covers many rows at once; where one fails, the bank's file (as long as its bytes are
+kept) tells which line and which column it is.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import groupby
+from operator import attrgetter
+from typing import Any
+
+from sqlalchemy import Connection, Table, func, select, text
+
+from audit.database import log_leaf, private_value
+from bank_adapters.errors import BankAdapterError
+from bank_adapters.statements import Statement, read_statement_file
+from ledger.findings import Finding
+from ledger.money import sen_text
+from reconciliation import tables as t
+from reconciliation.decisions import match_form, matches_sha256
+from reconciliation.entries import BookEntry, entries_sha256, pending_entries
+from reconciliation.intake import deliveries_sha256, lines_sha256
+from reconciliation.keys import line_keys
+from reconciliation.open_items import OpenItem, Side, key_rows
+
+__all__ = ["check_reconciliation"]
+
+_Act = tuple[int, Mapping[str, Any]]
+_STREAM = {"yield_per": 2_000}
+
+
+def check_reconciliation(conn: Connection, government: str) -> Iterator[Finding]:
+    """Everything this folder keeps, in the caller's snapshot."""
+    yield from _check_statements(conn, government)
+    yield from _check_files(conn, government)
+    yield from _check_lines(conn, government)
+    yield from _check_entries(conn, government)
+    yield from _check_runs(conn, government)
+    yield from _check_matches(conn, government)
+    yield from _check_undone(conn, government)
+    yield from _check_open(conn, government)
+
+
+# --- statements ------------------------------------------------------------------------------------
+
+
+def _check_statements(conn: Connection, government: str) -> Iterator[Finding]:
+    acts = {
+        act["data"]["id"]: (idx, act) for idx, act in _acts(conn, government, "statement.imported")
+    }
+    last: dict[str, tuple[int, int]] = {}
+    for row in _rows(conn, t.statement, government):
+        yield from _against_leaf(
+            "statement", row, acts.pop(row.id, None), {"imported_by": "by"}, key=str(row.id)
+        )
+        if row.status == "quarantined":
+            yield Finding(
+                "statement_quarantined",
+                f"statement {row.id} ({row.bank_account}, number {row.statement_no or 'none'}) was"
+                f" kept aside: {row.rule}",
+                "statement",
+                str(row.id),
+                severity="note",
+            )
+        if row.status == "admitted":
+            yield from _check_chain(conn, government, row, last)
+    for statement_id in acts:
+        yield _gone("statement", str(statement_id))
+
+
+def _check_chain(
+    conn: Connection, government: str, row: Any, last: dict[str, tuple[int, int]]
+) -> Iterator[Finding]:
+    """Each admitted statement begins where the one before it ended, and comes to its closing."""
+    number, stood = last.get(row.bank_account, (0, row.opening_sen))
+    total = conn.execute(
+        select(func.coalesce(func.sum(t.bank_line.c.amount_sen), 0)).where(
+            t.bank_line.c.government == government, t.bank_line.c.statement_id == row.id
+        )
+    ).scalar_one()
+    if row.chain_n != number + 1 or row.previous_sen != stood:
+        yield Finding(
+            "statement_chain_broken",
+            f"statement {row.id} is number {row.chain_n} from {sen_text(row.previous_sen)}; the"
+            f" account stood at {sen_text(stood)} after number {number}",
+            "statement",
+            str(row.id),
+            "chain_n",
+        )
+    if row.previous_sen + int(total) != row.closing_sen:
+        yield Finding(
+            "statement_does_not_add_up",
+            f"statement {row.id} begins at {sen_text(row.previous_sen)}, its lines are"
+            f" {sen_text(int(total))}, it closes at {sen_text(row.closing_sen)}",
+            "statement",
+            str(row.id),
+        )
+    last[row.bank_account] = (row.chain_n, row.closing_sen)
+
+
+def _check_files(conn: Connection, government: str) -> Iterator[Finding]:
+    first: dict[str, _Act] = {}
+    for idx, act in _acts(conn, government, "statement.imported"):
+        first.setdefault(act["data"]["file_sha256"], (idx, act))
+    content = t.statement_file_content.c
+    for row in _rows(conn, t.statement_file, government, order="sha256"):
+        idx, act = first.pop(row.sha256, (-1, {"data": {}}))
+        want = {
+            "size": act["data"].get("file_size"),
+            "format": act["data"].get("format"),
+            "profile": act["data"].get("profile"),
+            "batch_seq": act.get("batch"),
+            "leaf_index": idx,
+        }
+        yield from _compare("statement_file", row, want, row.sha256)
+        data = conn.execute(
+            select(content.content).where(
+                content.government == government, content.sha256 == row.sha256
+            )
+        ).scalar()
+        if data is None:
+            yield Finding(
+                "statement_bytes_erased",
+                f"the bytes of statement file {row.sha256} are no longer kept",
+                "statement_file_content",
+                row.sha256,
+                severity="note",
+            )
+        elif hashlib.sha256(bytes(data)).hexdigest() != row.sha256:
+            yield Finding(
+                "statement_bytes_changed",
+                f"the bytes kept as statement file {row.sha256} are other bytes",
+                "statement_file_content",
+                row.sha256,
+                "content",
+            )
+    for sha256 in first:
+        yield _gone("statement_file", sha256)
+
+
+def _check_lines(conn: Connection, government: str) -> Iterator[Finding]:
+    known = {row.id: row for row in _rows(conn, t.statement, government)}
+    seen: set[int] = set()
+    lines = conn.execute(
+        select(t.bank_line)
+        .where(t.bank_line.c.government == government)
+        .order_by(t.bank_line.c.statement_id, t.bank_line.c.id),
+        execution_options=_STREAM,
+    )
+    for statement_id, group in groupby(lines, key=attrgetter("statement_id")):
+        rows = list(group)
+        seen.add(statement_id)
+        statement = known.get(statement_id)
+        if statement is None or lines_sha256(map(tuple, rows)) != statement.lines_sha256:
+            yield from _named_lines(conn, government, statement_id, statement, rows)
+    for statement_id, statement in known.items():
+        if statement.lines_sha256 and statement_id not in seen:
+            yield _gone("bank_line", f"all of statement {statement_id}")
+    yield from _check_deliveries(conn, government, known)
+
+
+def _check_deliveries(
+    conn: Connection, government: str, known: Mapping[int, Any]
+) -> Iterator[Finding]:
+    column = t.bank_line_delivery.c
+    rows = conn.execute(
+        select(t.bank_line_delivery)
+        .where(column.government == government)
+        .order_by(column.statement_id, column.position)
+    )
+    found = {
+        statement_id: deliveries_sha256(map(tuple, group))
+        for statement_id, group in groupby(rows, key=attrgetter("statement_id"))
+    }
+    wanted = {row.id: row.deliveries_sha256 for row in known.values() if row.deliveries_sha256}
+    for statement_id in sorted(found.keys() | wanted.keys()):
+        if found.get(statement_id) != wanted.get(statement_id):
+            yield Finding(
+                "bank_line_delivery_changed",
+                f"what statement {statement_id} confirmed is not what its leaf says",
+                "bank_line_delivery",
+                str(statement_id),
+            )
+
+
+def _named_lines(
+    conn: Connection, government: str, statement_id: int, statement: Any, rows: Sequence[Any]
+) -> Iterator[Finding]:
+    """Which lines differ from the bank's file, as far as its bytes are kept."""
+    named = False
+    source = None if statement is None else _reread(conn, government, statement)
+    if source is not None:
+        by_position = {line.position: line for line in source.lines}
+        texts = _texts(conn, government, rows)
+        for row in rows:
+            line = by_position.get(row.position)
+            if line is None:
+                named = True
+                yield Finding(
+                    "bank_line_not_in_file",
+                    f"line {row.id} stands at no line of its file",
+                    "bank_line",
+                    str(row.id),
+                    "position",
+                )
+                continue
+            keys = line_keys(
+                reference=line.reference or "",
+                bank_reference=line.bank_reference or "",
+                narrative=line.narrative,
+                transaction_code=line.transaction_code or "",
+                reversal=line.reversal,
+            )
+            want: dict[str, object] = {
+                "bank_account": statement.bank_account,
+                "batch_seq": statement.batch_seq,
+                "booked_on": _day(line.booked_on),
+                "value_on": _day(line.value_on),
+                "entry_on": _day(line.entry_on),
+                "booked_time": "" if line.booked_time is None else line.booked_time.isoformat(),
+                "amount_sen": line.amount_units,
+                "balance_after_sen": line.balance_after_units,
+                "reversal": int(line.reversal),
+                "bank_reference": line.bank_reference or "",
+                "reference": line.reference or "",
+                "transaction_code": line.transaction_code or "",
+                "line_kind": keys.line_kind,
+                "pay_key": keys.pay_key,
+                "doc_key": keys.doc_key,
+                "found_keys": keys.keys,
+            }
+            differing = list(_compare("bank_line", row, want, str(row.id)))
+            for column, value in (
+                ("narrative_c", line.narrative),
+                ("counterparty_c", line.counterparty or ""),
+            ):
+                commitment = getattr(row, column)
+                if bool(commitment) != bool(value) or texts.get(commitment, value) != value:
+                    differing.append(_changed("bank_line", str(row.id), column))
+            named = named or bool(differing)
+            yield from differing
+    if not named:
+        first, last = rows[0].id, rows[-1].id
+        yield Finding(
+            "bank_line_changed",
+            f"lines {first} to {last} are not those that statement {statement_id} brought",
+            "bank_line",
+            f"{first}-{last}",
+        )
+
+
+def _reread(conn: Connection, government: str, statement: Any) -> Statement | None:
+    content, file = t.statement_file_content.c, t.statement_file.c
+    row = conn.execute(
+        select(content.content, file.format, file.profile)
+        .join(
+            t.statement_file,
+            (file.government == content.government) & (file.sha256 == content.sha256),
+        )
+        .where(content.government == government, content.sha256 == statement.file_sha256)
+    ).first()
+    if row is None or hashlib.sha256(bytes(row.content)).hexdigest() != statement.file_sha256:
+        return None
+    try:
+        read = read_statement_file(
+            bytes(row.content),
+            format=row.format,
+            profile=row.profile or None,
+            account=statement.bank_account.partition(":")[2],
+        )
+        found: Statement = read.statements[statement.ordinal - 1]
+    except (BankAdapterError, IndexError):
+        return None
+    return found
+
+
+def _texts(conn: Connection, government: str, rows: Sequence[Any]) -> dict[str, str]:
+    wanted = [c for row in rows for c in (row.narrative_c, row.counterparty_c) if c]
+    column = private_value.c
+    found: dict[str, str] = {}
+    for start in range(0, len(wanted), 500):
+        some = conn.execute(
+            select(column.commitment, column.value).where(
+                column.government == government,
+                column.commitment.in_(wanted[start : start + 500]),
+            )
+        )
+        found |= {row.commitment: row.value for row in some}
+    return found
+
+
+# --- entries and runs ------------------------------------------------------------------------------
+
+
+def _check_entries(conn: Connection, government: str) -> Iterator[Finding]:
+    run, column = t.reconciliation_run.c, t.book_entry.c
+    through = {
+        row.bank_account: row.last
+        for row in conn.execute(
+            select(run.bank_account, func.max(run.journal_through).label("last"))
+            .where(run.government == government)
+            .group_by(run.bank_account)
+        )
+    }
+    have = {
+        row.id: BookEntry(*row)
+        for row in conn.execute(
+            select(*(column[name] for name in BookEntry._fields)).where(
+                column.government == government
+            )
+        )
+    }
+    for account, last in sorted(through.items()):
+        for want in pending_entries(conn, government, account, after=0, through=last):
+            row = have.pop(want.id, None)
+            if row is None:
+                yield _gone("book_entry", str(want.id))
+            else:
+                yield from _compare("book_entry", row, want._asdict(), str(want.id))
+    for entry_id in have:
+        yield Finding(
+            "book_entry_without_journal",
+            f"book entry {entry_id} is of no journal that a run has looked at",
+            "book_entry",
+            str(entry_id),
+        )
+
+
+def _check_runs(conn: Connection, government: str) -> Iterator[Finding]:
+    acts = {
+        act["data"]["id"]: (idx, act) for idx, act in _acts(conn, government, "reconciliation.run")
+    }
+    before: dict[str, int] = defaultdict(int)
+    column = t.book_entry.c
+    for row in _rows(conn, t.reconciliation_run, government):
+        yield from _against_leaf(
+            "reconciliation_run", row, acts.pop(row.id, None), {"run_by": "by"}, key=str(row.id)
+        )
+        rows = [
+            BookEntry(*entry)
+            for entry in conn.execute(
+                select(*(column[name] for name in BookEntry._fields))
+                .where(
+                    column.government == government,
+                    column.bank_account == row.bank_account,
+                    column.journal_id > before[row.bank_account],
+                    column.journal_id <= row.journal_through,
+                )
+                .order_by(column.id)
+            )
+        ]
+        before[row.bank_account] = row.journal_through
+        if (len(rows), entries_sha256(rows)) != (row.entry_count, row.entries_sha256):
+            yield Finding(
+                "run_entries_changed",
+                f"the book entries of run {row.id} are not those it took in",
+                "book_entry",
+                f"run {row.id}",
+            )
+    for run_id in acts:
+        yield _gone("reconciliation_run", str(run_id))
+
+
+# --- matches ---------------------------------------------------------------------------------------
+
+
+def _check_matches(conn: Connection, government: str) -> Iterator[Finding]:
+    made = {act["data"]["match"]: (idx, act) for idx, act in _acts(conn, government, "match.made")}
+    runs = {row.id: row for row in _rows(conn, t.reconciliation_run, government)}
+    members: dict[int, list[Any]] = defaultdict(list)
+    member = t.match_member.c
+    for row in conn.execute(
+        select(t.match_member)
+        .where(member.government == government)
+        .order_by(member.match_id, member.n)
+    ):
+        members[row.match_id].append(row)
+    by_run: dict[int, list[Any]] = defaultdict(list)
+    items = _amounts(conn, government)
+    for row in _rows(conn, t.reconciliation_match, government):
+        own = members.pop(row.id, [])
+        yield from _check_match(row, own, items)
+        if row.run_id:
+            by_run[row.run_id].append((row, own))
+            continue
+        idx, act = made.pop(row.id, (-1, {"data": {}}))
+        if act["data"].get("form") != match_form(tuple(row), map(tuple, own)):
+            yield Finding(
+                "match_changed",
+                f"match {row.id} by hand is not what leaf {idx} says",
+                "reconciliation_match",
+                str(row.id),
+            )
+        yield from _compare(
+            "reconciliation_match",
+            row,
+            {"batch_seq": act.get("batch"), "leaf_index": idx},
+            str(row.id),
+        )
+    for match_id in made:
+        yield _gone("reconciliation_match", str(match_id))
+    for match_id in members:
+        yield Finding(
+            "match_member_without_match",
+            f"members of match {match_id} stand without it",
+            "match_member",
+            str(match_id),
+        )
+    for run_id in sorted(by_run.keys() | runs.keys()):
+        yield from _check_run_matches(run_id, runs.get(run_id), by_run.get(run_id, []))
+
+
+def _check_run_matches(
+    run_id: int, run: Any, matches: Sequence[tuple[Any, Any]]
+) -> Iterator[Finding]:
+    digest = matches_sha256((tuple(row), [tuple(m) for m in own]) for row, own in matches)
+    if run is None or (len(matches), digest) != (run.match_count, run.matches_sha256):
+        yield Finding(
+            "run_matches_changed",
+            f"the matches of run {run_id} are not those that its leaf says",
+            "reconciliation_match",
+            f"run {run_id}",
+        )
+    for row, _ in matches:
+        if run is not None:
+            want = {"batch_seq": run.batch_seq, "leaf_index": run.leaf_index}
+            yield from _compare("reconciliation_match", row, want, str(row.id))
+
+
+def _check_match(
+    row: Any, own: Sequence[Any], items: Mapping[tuple[str, int], tuple[int, str]]
+) -> Iterator[Finding]:
+    """A match by itself: its members are its account's items, with their amounts, and come out even."""
+    sums = {"bank": 0, "book": 0}
+    for member in own:
+        amount, account = items.get((member.side, member.item), (None, ""))
+        sums[member.side] = sums.get(member.side, 0) + member.amount_sen
+        if amount != member.amount_sen or account != row.bank_account:
+            yield Finding(
+                "match_member_changed",
+                f"match {row.id} has {member.side} item {member.item} over"
+                f" {sen_text(member.amount_sen)}, the item is"
+                f" {'unknown' if amount is None else sen_text(amount)}",
+                "match_member",
+                f"{row.id}/{member.n}",
+                "amount_sen",
+            )
+    if sums["bank"] != sums["book"] or sums["bank"] != row.amount_sen:
+        yield Finding(
+            "match_uneven",
+            f"match {row.id} over {sen_text(row.amount_sen)} has {sen_text(sums['bank'])} of the bank"
+            f" and {sen_text(sums['book'])} of the books",
+            "reconciliation_match",
+            str(row.id),
+            "amount_sen",
+        )
+
+
+def _amounts(conn: Connection, government: str) -> dict[tuple[str, int], tuple[int, str]]:
+    found: dict[tuple[str, int], tuple[int, str]] = {}
+    for side, table in (("bank", t.bank_line), ("book", t.book_entry)):
+        rows = conn.execute(
+            select(table.c.id, table.c.amount_sen, table.c.bank_account).where(
+                table.c.government == government
+            )
+        )
+        found |= {(side, row.id): (row.amount_sen, row.bank_account) for row in rows}
+    return found
+
+
+def _check_undone(conn: Connection, government: str) -> Iterator[Finding]:
+    acts = {
+        act["data"]["match"]: (idx, act) for idx, act in _acts(conn, government, "match.undone")
+    }
+    for row in _rows(conn, t.match_undo, government, order="match_id"):
+        idx, act = acts.pop(row.match_id, (-1, {"data": {}}))
+        want = {
+            "undone_by": act.get("by"),
+            "reason_c": act["data"].get("reason"),
+            "batch_seq": act.get("batch"),
+            "leaf_index": idx,
+        }
+        yield from _compare("match_undo", row, want, str(row.match_id))
+    for match_id in acts:
+        yield _gone("match_undo", str(match_id))
+
+
+# --- the working set -------------------------------------------------------------------------------
+
+_LIVE = text(
+    """
+SELECT m.side, m.item, count(*) AS n FROM match_member m
+  LEFT JOIN match_undo u ON u.government = m.government AND u.match_id = m.match_id
+WHERE m.government = :government AND u.match_id IS NULL GROUP BY m.side, m.item
+"""
+)
+
+
+def _check_open(conn: Connection, government: str) -> Iterator[Finding]:
+    live = Counter(
+        {(row.side, row.item): row.n for row in conn.execute(_LIVE, {"government": government})}
+    )
+    for (side, item), count in live.items():
+        if count > 1:
+            yield Finding(
+                "matched_twice",
+                f"{side} item {item} is in {count} live matches",
+                "match_member",
+                f"{side} {item}",
+            )
+    items: set[tuple[Any, ...]] = set()
+    keys: set[tuple[Any, ...]] = set()
+    sides: tuple[tuple[Side, Table, str], ...] = (
+        ("bank", t.bank_line, "booked_on"),
+        ("book", t.book_entry, "effective_on"),
+    )
+    for side, table, day in sides:
+        column = table.c
+        rows = conn.execute(
+            select(
+                column.id, column[day], column.amount_sen, column.found_keys, column.bank_account
+            ).where(column.government == government, column.amount_sen != 0)
+        )
+        for row in rows:
+            if (side, row.id) in live:
+                continue
+            item = OpenItem(*row[:4])
+            items.add((government, side, item.item, row.bank_account, item.day, item.amount_sen))
+            keys.update(key_rows(government, row.bank_account, side, [item]))
+    for table, wanted in ((t.open_item, items), (t.open_key, keys)):
+        have = {
+            tuple(row)
+            for row in conn.execute(select(table).where(table.c.government == government))
+        }
+        for each in sorted(have ^ wanted, key=str):
+            what = "is missing" if each in wanted else "should not be there"
+            yield Finding(
+                "working_set_differs", f"{table.name} {each[1:]} {what}", table.name, str(each[1:])
+            )
+
+
+# --- shared ----------------------------------------------------------------------------------------
+
+
+def _acts(conn: Connection, government: str, kind: str) -> Iterator[_Act]:
+    rows = conn.execute(
+        select(log_leaf.c.idx, log_leaf.c.body)
+        .where(log_leaf.c.government == government, log_leaf.c.kind == kind)
+        .order_by(log_leaf.c.idx),
+        execution_options=_STREAM,
+    )
+    for row in rows:
+        try:
+            act = json.loads(bytes(row.body))
+            act["data"]  # a leaf without it is no act of ours
+            yield row.idx, act
+        except (ValueError, KeyError, TypeError):
+            continue  # the check of the log names a leaf that can't be read
+
+
+def _rows(conn: Connection, table: Table, government: str, *, order: str = "id") -> Iterator[Any]:
+    return iter(
+        conn.execute(
+            select(table).where(table.c.government == government).order_by(table.c[order])
+        ).all()
+    )
+
+
+def _against_leaf(
+    table: str, row: Any, found: _Act | None, more: Mapping[str, str], *, key: str
+) -> Iterator[Finding]:
+    """A row whose leaf has a member of every column's name, amounts as text."""
+    if found is None:
+        yield Finding(f"{table}_without_leaf", f"{table} {key} is in no leaf", table, key)
+        return
+    idx, act = found
+    want: dict[str, object] = {"batch_seq": act.get("batch"), "leaf_index": idx}
+    want |= {column: act.get(member) for column, member in more.items()}
+    data = act["data"]
+    for column in row._fields:
+        if column == "government" or column in want:
+            continue
+        value = getattr(row, column)
+        as_said = sen_text(value) if column.endswith("_sen") and value is not None else value
+        if as_said != data.get(column):
+            yield _changed(table, key, column, as_said, data.get(column))
+    yield from _compare(table, row, want, key)
+
+
+def _compare(table: str, row: Any, want: Mapping[str, object], key: str) -> Iterator[Finding]:
+    for column, value in want.items():
+        have = getattr(row, column)
+        if have != value:
+            yield _changed(table, key, column, have, value)
+
+
+def _changed(
+    table: str, key: str, column: str, have: object = None, want: object = None
+) -> Finding:
+    both = "" if have is want else f": it is {have!r}, it should be {want!r}"
+    return Finding(
+        f"{table}_changed", f"{table} {key} has another {column}{both}", table, key, column
+    )
+
+
+def _gone(table: str, key: str) -> Finding:
+    return Finding(f"{table}_missing", f"{table} {key} is missing", table, key)
+
+
+def _day(day: Any) -> str:
+    return "" if day is None else str(day.isoformat())
