@@ -27,7 +27,7 @@ from api.errors import (
     NotFoundError,
 )
 from api.front import Front
-from api.problems import is_named, problem_response
+from api.problems import EXAMPLES, is_named, problem_response, responses
 from api.routes import documents, journals, routers
 from api.runtime import Runtime
 from api.schemas import Problem
@@ -144,5 +144,11 @@ def _openapi(app: FastAPI) -> dict[str, Any]:
         components.update(journals.COMPONENTS | documents.COMPONENTS)
         for unused in ("HTTPValidationError", "ValidationError"):
             components.pop(unused, None)
+        schema["components"]["examples"] = EXAMPLES
+        refused = responses(InvalidRequestError)[422]
+        for operation in (op for path in schema["paths"].values() for op in path.values()):
+            given = operation["responses"].get("422")
+            if given is not None and "application/json" in given.get("content", {}):
+                operation["responses"]["422"] = refused  # the framework's own shape is never sent
         app.openapi_schema = schema
     return app.openapi_schema

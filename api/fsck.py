@@ -8,17 +8,23 @@ engine's own checks are added. Nothing is repaired.
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from importlib import import_module
 from typing import Final
 
 from sqlalchemy import Connection, create_engine, text
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
 from api.migrations_runner import upgrade
+from audit.database import metadata
 from audit.findings import Finding
 from audit.log_check import UNPROTECTED, check_log, check_private_values
+from ledger.budget_check import check_budget
+from ledger.documents.documents_check import check_documents
 from ledger.journals_check import check_balances, check_journals
+from ledger.people_check import check_people
+from reconciliation.reconciliation_check import check_reconciliation
 
 __all__ = ["CHECKS", "UNPROTECTED", "check_all"]
 
@@ -102,21 +108,65 @@ def _postgresql_triggers() -> set[tuple[str, str]]:
     return wanted
 
 
+def check_governments(conn: Connection, _government: str) -> Iterator[Finding]:
+    """No row of any table belongs to a government that has no book here."""
+    for table in metadata.sorted_tables:
+        column = "code" if table.name == "government" else "government"
+        strangers = conn.execute(
+            text(
+                f"SELECT DISTINCT t.{column} FROM {table.name} t WHERE NOT EXISTS"
+                f" (SELECT 1 FROM log_edge e WHERE e.government = t.{column})"
+            )
+        )
+        for (stranger,) in strangers:
+            yield Finding(
+                "government_unknown",
+                f"{table.name} holds rows of {stranger}, which has no book here",
+                table.name,
+                str(stranger),
+                column,
+            )
+
+
 #: name -> check, in the order in which an inspector would read them
 CHECKS: Final[dict[str, Check]] = {
     "engine": check_engine,
+    "governments": check_governments,
     "log": check_log,
     "private values": check_private_values,
     "journals": check_journals,
     "balances": check_balances,
+    "people": check_people,
+    "budget": check_budget,
+    "documents": check_documents,
+    "reconciliation": check_reconciliation,
 }
 
 
 def check_all(
-    conn: Connection, government: str, *, progress: Callable[[str], None] | None = None
+    conn: Connection,
+    government: str,
+    *,
+    progress: Callable[[str], None] | None = None,
+    vkeys: Sequence[str] = (),
 ) -> Iterator[Finding]:
-    """All findings of all checks; *progress* is told each check's name before it starts."""
+    """
+    All findings of all checks; *progress* is told each check's name before it starts.
+
+    With the log's *vkeys* the signatures of published checkpoints are verified too. A check that
+    can't go on over what it reads says so and the next one begins: damage must not hide damage.
+    """
     for name, check in CHECKS.items():
         if progress is not None:
             progress(name)
-        yield from check(conn, government)
+        findings = (
+            check_log(conn, government, vkeys) if check is check_log else check(conn, government)
+        )
+        try:
+            yield from findings
+        except DBAPIError:
+            raise
+        except Exception as error:  # damaged rows can break a check in any way
+            yield Finding(
+                "check_stopped", f"the check of {name} could not go on: {type(error).__name__}", ""
+            )

@@ -23,6 +23,7 @@ from ledger.errors import LedgerError
 from ledger.money import InvalidAmountError
 
 __all__ = [
+    "EXAMPLES",
     "MEDIA_TYPE",
     "STATUSES",
     "catalogue",
@@ -211,13 +212,24 @@ def responses(*kinds: type[Exception]) -> dict[int | str, dict[str, Any]]:
                 MEDIA_TYPE: {
                     "schema": {"$ref": "#/components/schemas/Problem"},
                     "examples": {
-                        str(getattr(kind, "code", "")): _example(kind) for kind in of_status
+                        code: {"$ref": f"#/components/examples/{code}"}
+                        for code in (_registered(kind) for kind in of_status)
                     },
                 }
             },
         }
         for status, of_status in sorted(by_status.items())
     }
+
+
+#: An example of every problem that a route names; `api.app` puts them into the document.
+EXAMPLES: Final[dict[str, dict[str, object]]] = {}
+
+
+def _registered(kind: type[Exception]) -> str:
+    code = str(getattr(kind, "code", ""))
+    EXAMPLES[code] = _example(kind)
+    return code
 
 
 def _example(kind: type[Exception]) -> dict[str, object]:

@@ -8,17 +8,25 @@ checked by the floor that owns them.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 from sqlalchemy import Connection, select
 
-from audit.checkpoint import parse_checkpoint
-from audit.database import batch, checkpoint, log_edge, log_leaf, private_value
+from audit.checkpoint import open_checkpoint, parse_checkpoint
+from audit.database import (
+    batch,
+    checkpoint,
+    log_edge,
+    log_leaf,
+    log_shard,
+    private_value,
+)
 from audit.errors import AuditError
 from audit.findings import Finding
 from audit.log import commitment_of
 from audit.merkle import Frontier, leaf_hash
-from audit.note import parse_note
+from audit.note import Ed25519Verifier, parse_note, parse_vkey
 
 __all__ = ["UNPROTECTED", "check_log", "check_private_values"]
 
@@ -42,40 +50,35 @@ UNPROTECTED = {
 _STREAM = {"yield_per": 2_000}
 
 
-def check_log(conn: Connection, government: str) -> Iterator[Finding]:
+def check_log(conn: Connection, government: str, vkeys: Sequence[str] = ()) -> Iterator[Finding]:
     """
     Every leaf's bytes hash to its leaf hash, indices have no gap, the edge and every published
     checkpoint follow from the leaves, and batches say what their leaves say.
+
+    With the log's *vkeys* the signature of every published checkpoint is verified too.
     """
     edge = conn.execute(select(log_edge).where(log_edge.c.government == government)).first()
     if edge is None:
         yield Finding("log_missing", "no log is kept for this government", "log_edge", government)
         return
-    published = {
-        row.size: row
-        for row in conn.execute(
-            select(checkpoint)
-            .where(checkpoint.c.government == government, checkpoint.c.origin == edge.origin)
-            .order_by(checkpoint.c.size)
-        )
-    }
+    shards = conn.execute(
+        select(log_shard).where(log_shard.c.government == government).order_by(log_shard.c.n)
+    ).all()
+    yield from _check_shards(shards, edge)
+    published = _Checkpoints(conn, government, {shard.origin for shard in shards}, vkeys)
     batches = _Batches(conn, government)
-    frontier, at, seq = Frontier(), "", 0
-    leaves = conn.execute(
+    walk = _Walk(shards)
+    at, seq = "", 0
+    yield from published.at(walk.origin, walk.frontier)
+    for leaf in conn.execute(
         select(log_leaf).where(log_leaf.c.government == government).order_by(log_leaf.c.idx),
         execution_options=_STREAM,
-    )
-    if 0 in published:
-        yield from _check_checkpoint(published.pop(0), frontier)
-    expected = 0
-    for leaf in leaves:
+    ):
         key = str(leaf.idx)
-        if leaf.idx != expected:
+        if (missing := walk.move_to(leaf.idx)) is not None:
             yield Finding(
-                "leaf_missing", f"leaf {expected} is missing before {leaf.idx}", "log_leaf", key
+                "leaf_missing", f"leaf {missing} is missing before {leaf.idx}", "log_leaf", key
             )
-            expected = leaf.idx
-        expected += 1
         body = bytes(leaf.body)
         digest = leaf_hash(body)
         if digest != bytes(leaf.leaf_hash):
@@ -86,27 +89,18 @@ def check_log(conn: Connection, government: str) -> Iterator[Finding]:
                 key,
                 "body",
             )
-        # The stored hash goes into the tree: whichever of the two was edited, a checkpoint or the
-        # edge disagrees with one of them.
-        frontier = frontier.extend([digest])
+        walk.frontier = walk.frontier.extend([digest])
         yield from _check_envelope(leaf, body, government, batches)
         if leaf.batch_seq < seq:
             yield Finding("leaf_order", f"leaf {leaf.idx} goes back in batches", "log_leaf", key)
         seq = max(seq, leaf.batch_seq)
         at = batches.at(leaf.batch_seq) or at
-        if (row := published.pop(frontier.size, None)) is not None:
-            yield from _check_checkpoint(row, frontier)
-    for row in published.values():
-        yield Finding(
-            "checkpoint_beyond_log",
-            f"checkpoint of size {row.size} was published, the log holds {frontier.size} leaves",
-            "checkpoint",
-            str(row.size),
-        )
-    yield from batches.rest(frontier.size)
+        yield from published.at(walk.origin, walk.frontier)
+    yield from published.rest()
+    yield from batches.rest()
     for column, want, have in (
-        ("size", frontier.size, edge.size),
-        ("edge", frontier.to_bytes().hex(), bytes(edge.edge).hex()),
+        ("size", walk.frontier.size, edge.size),
+        ("edge", walk.frontier.to_bytes().hex(), bytes(edge.edge).hex()),
         ("batch_seq", seq, edge.batch_seq),
         ("recorded_at", at, edge.recorded_at),
     ):
@@ -117,6 +111,117 @@ def check_log(conn: Connection, government: str) -> Iterator[Finding]:
                 "log_edge",
                 government,
                 column,
+            )
+
+
+class _Walk:
+    """Where the pass over the leaves is: which shard, which index comes next, the tree so far."""
+
+    def __init__(self, shards: Sequence[Any]) -> None:
+        self._shards = list(shards)
+        self.frontier = Frontier()
+        self.origin = shards[0].origin if shards else ""
+        self._next = shards[0].base if shards else 0
+        self._later = self._shards[1:]
+
+    def move_to(self, index: int) -> int | None:
+        """Step to a leaf; the index that was expected instead, if leaves are missing before it."""
+        while self._later and index >= self._later[0].base:
+            shard = self._later.pop(0)
+            self.origin, self.frontier, self._next = shard.origin, Frontier(), shard.base
+        missing = self._next if index != self._next else None
+        self._next = index + 1
+        return missing
+
+
+def _check_shards(shards: Sequence[Any], edge: Any) -> Iterator[Finding]:
+    first = shards[0].origin if shards else ""
+    for n, shard in enumerate(shards, start=1):
+        wanted = {"n": n, "origin": first if n == 1 else f"{first}/{n}"}
+        if n == 1:
+            wanted["base"] = 0
+        for column, want in wanted.items():
+            if getattr(shard, column) != want:
+                yield Finding(
+                    "shard_changed",
+                    f"shard {shard.n} has {column} {getattr(shard, column)}, {want} was expected",
+                    "log_shard",
+                    str(shard.n),
+                    column,
+                )
+    last = shards[-1] if shards else None
+    if last is None or (last.origin, last.base) != (edge.origin, edge.base):
+        yield Finding(
+            "edge_changed",
+            f"the edge is of {edge.origin} from leaf {edge.base}, no last shard says so",
+            "log_edge",
+            edge.government,
+            "origin",
+        )
+
+
+class _Checkpoints:
+    """Published checkpoints, each looked at when the pass reaches its size."""
+
+    def __init__(
+        self, conn: Connection, government: str, origins: set[str], vkeys: Sequence[str]
+    ) -> None:
+        rows = conn.execute(select(checkpoint).where(checkpoint.c.government == government))
+        self._rows = {(row.origin, row.size): row for row in rows}
+        self._origins = origins
+        verifiers = [parse_vkey(vkey) for vkey in vkeys]
+        self._keys = [key for key in verifiers if isinstance(key, Ed25519Verifier)]
+
+    def at(self, origin: str, frontier: Frontier) -> Iterator[Finding]:
+        row = self._rows.pop((origin, frontier.size), None)
+        if row is not None:
+            yield from self._check(row, frontier)
+
+    def rest(self) -> Iterator[Finding]:
+        for (origin, size), row in sorted(self._rows.items()):
+            known = origin in self._origins
+            yield Finding(
+                "checkpoint_beyond_log" if known else "checkpoint_of_unknown_log",
+                f"checkpoint of {origin} at size {size} was published,"
+                + (" the log does not reach it" if known else " no such log is kept"),
+                "checkpoint",
+                str(row.size),
+                "size" if known else "origin",
+            )
+
+    def _check(self, row: Any, frontier: Frontier) -> Iterator[Finding]:
+        key = str(row.size)
+        try:
+            note = parse_note(row.note.encode())
+            said = parse_checkpoint(note.text, extensions=True)
+            mine = [k for k in self._keys if k.name == said.origin]
+            if mine:
+                open_checkpoint(row.note.encode(), mine, extensions=True)
+        except (AuditError, ValueError) as error:
+            yield Finding(
+                "checkpoint_unreadable", f"checkpoint {key}: {error}", "checkpoint", key, "note"
+            )
+            return
+        for column, want, have in (
+            ("origin", said.origin, row.origin),
+            ("size", said.size, row.size),
+            ("root", said.root.hex(), bytes(row.root).hex()),
+        ):
+            if want != have:
+                yield Finding(
+                    "checkpoint_changed",
+                    f"checkpoint {key} has {column} {have}, its note says {want}",
+                    "checkpoint",
+                    key,
+                    column,
+                )
+        if frontier.root() != said.root:
+            yield Finding(
+                "root_differs",
+                f"the first {said.size} leaves do not have the root that was signed and published",
+                "checkpoint",
+                key,
+                "root",
             )
 
 
@@ -157,6 +262,7 @@ class _Batches:
         )
         self._rows = {row.seq: row for row in rows}
         self._told: set[int] = set()
+        self._named: dict[int, int] = {}
 
     def at(self, seq: int) -> str:
         row = self._rows.get(seq)
@@ -164,6 +270,7 @@ class _Batches:
 
     def check(self, index: int, seq: int, at: str, clamped: bool) -> Iterator[Finding]:
         row = self._rows.get(seq)
+        self._named[seq] = self._named.get(seq, 0) + 1
         if row is None:
             if seq not in self._told:
                 self._told.add(seq)
@@ -184,27 +291,18 @@ class _Batches:
         if bool(row.clock_clamped) != clamped:
             yield from self._once(seq, "clock_clamped", clamped, bool(row.clock_clamped))
 
-    def rest(self, size: int) -> Iterator[Finding]:
-        """Batches must cover the leaves from the first to the last without gap or overlap."""
-        at = 0
+    def rest(self) -> Iterator[Finding]:
+        """Each batch must be named by exactly as many leaves as it says."""
         for seq, row in self._rows.items():
-            if row.leaf_from != at:
+            if self._named.get(seq, 0) != row.leaf_to - row.leaf_from:
                 yield Finding(
                     "batch_changed",
-                    f"batch {seq} begins at leaf {row.leaf_from}, {at} was expected",
+                    f"batch {seq} says {row.leaf_to - row.leaf_from} leaves,"
+                    f" {self._named.get(seq, 0)} name it",
                     "batch",
                     str(seq),
-                    "leaf_from",
+                    "leaf_to",
                 )
-            at = row.leaf_to
-        if at != size:
-            yield Finding(
-                "batch_changed",
-                f"batches end at leaf {at}, the log at {size}",
-                "batch",
-                "",
-                "leaf_to",
-            )
 
     def _once(self, seq: int, column: str, want: object, have: object) -> Iterator[Finding]:
         if seq not in self._told:
@@ -216,38 +314,6 @@ class _Batches:
                 str(seq),
                 column,
             )
-
-
-def _check_checkpoint(row: object, frontier: Frontier) -> Iterator[Finding]:
-    size, root, note, origin = row.size, bytes(row.root), row.note, row.origin  # type: ignore[attr-defined]  # a row
-    try:
-        said = parse_checkpoint(parse_note(note.encode()).text, extensions=True)
-    except AuditError as error:
-        yield Finding(
-            "checkpoint_unreadable", f"checkpoint {size}: {error}", "checkpoint", str(size), "note"
-        )
-        return
-    for column, want, have in (
-        ("origin", said.origin, origin),
-        ("size", said.size, size),
-        ("root", said.root.hex(), root.hex()),
-    ):
-        if want != have:
-            yield Finding(
-                "checkpoint_changed",
-                f"checkpoint {size} has {column} {have}, its note says {want}",
-                "checkpoint",
-                str(size),
-                column,
-            )
-    if frontier.root() != said.root:
-        yield Finding(
-            "root_differs",
-            f"the first {said.size} leaves do not have the root that was signed and published",
-            "checkpoint",
-            str(size),
-            "root",
-        )
 
 
 def check_private_values(conn: Connection, government: str) -> Iterator[Finding]:

@@ -174,6 +174,8 @@ class Replay:
     def _envelope(self, index: int, at: bytes, batch: bytes) -> None:
         """Batches count up by one, and neither they nor their time ever go back."""
         number, last = int(batch), int(self._batch or batch)
+        if number != last:
+            self.acts.documents.batch_ended()
         if number not in (last, last + 1):
             self._fail("leaf_order", f"batch {number} follows batch {last}", index)
         elif number == last and self._at and at != self._at:

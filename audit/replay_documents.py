@@ -193,9 +193,7 @@ class Documents:
         """Signing a list queues its payments, sending it sends them."""
         rows = content["rows"]
         if data["move"] == "sign":
-            owners = {row["sp2d"] for row in rows}
-            for number in [n for n, (owner, _) in self._loose.items() if owner in owners]:
-                del self._loose[number]  # what was owed is booked again
+            self._take_booked_again(index, {row["sp2d"] for row in rows})
             for row in rows:
                 self._step(index, row["payment"], "queued")
                 payment = self._payments.get(row["payment"])
@@ -324,6 +322,15 @@ class Documents:
                 "wrong_signature", f"{name}: amount, lines or payees signed are others", index
             )
 
+    def _take_booked_again(self, index: int, owners: set[str]) -> None:
+        """What is owed from earlier attempts is booked right before the list's own leaf."""
+        for number in sorted(self._loose, reverse=True):
+            owner, at = self._loose[number]
+            index -= 1
+            if at != index or owner not in owners:
+                return
+            del self._loose[number]
+
     def _number(self, index: int, name: str, document: _Document, number: str) -> None:
         """Numbers are unique; those that we give to SP2Ds have no gap, in a year and series."""
         year = str((document.content or {}).get("fiscal_year", ""))
@@ -419,10 +426,8 @@ class Documents:
             else:
                 self.released[name] = _sen(amount)
 
-    # --- the end -----------------------------------------------------------------------------------
-
-    def finish(self, verdict: Verdict) -> None:
-        """Gapless numbers, journals that nobody claimed, and what was shown."""
+    def batch_ended(self) -> None:
+        """A journal and the move that claims it are one act: what is left over belongs to nobody."""
         for number, (document, index) in self._loose.items():
             self._fail(
                 "wrong_journal",
@@ -430,6 +435,13 @@ class Documents:
                 index,
                 number,
             )
+        self._loose.clear()
+
+    # --- the end -----------------------------------------------------------------------------------
+
+    def finish(self, verdict: Verdict) -> None:
+        """Say what was shown of documents."""
+        self.batch_ended()
         if not self._moves:
             return
         verdict.figures |= {

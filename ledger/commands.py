@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import ClassVar, Final
+from typing import ClassVar
 
 import msgspec
 from sqlalchemy import select
@@ -34,8 +34,6 @@ __all__ = [
     "request_fields",
     "reversal_of",
 ]
-
-_REVERSES: Final = tuple(t.journal.c.keys()).index("reverses")
 
 
 class ReversalNeedsTwoPersonsError(LedgerError):

@@ -19,7 +19,7 @@ from ledger.rederive import Leaf
 
 __all__ = ["check_disclosures"]
 
-#: Members of a proposal's content that are commitments.
+#: Members of a proposal's content that are commitments; of other acts the reason is.
 _COMMITTED: Final = {
     "person.add": ("name", "nip"),
     "journal.manual": ("description", "payee_name"),
@@ -49,7 +49,7 @@ def check_disclosures(conn: Connection, government: str, acts: Sequence[Leaf]) -
         leaf.data["content"].get(name)
         for leaf in acts
         if leaf.kind == "proposal.made" and isinstance(leaf.data.get("content"), dict)
-        for name in _COMMITTED.get(str(leaf.data.get("act")), ())
+        for name in _COMMITTED.get(str(leaf.data.get("act")), ("reason",))
     }
     for commitment in sorted(_unknown(conn, government, in_leaves)):
         if commitment in erased:
@@ -90,7 +90,7 @@ def _without_value(conn: Connection, government: str, table: Table, column: str)
 
 
 def _unknown(conn: Connection, government: str, commitments: Iterable[object]) -> set[str]:
-    wanted = sorted(c for c in commitments if isinstance(c, str) and c)
+    wanted = sorted(c for c in commitments if isinstance(c, str) and len(c) == 64)
     query = text(
         "SELECT commitment FROM private_value"
         " WHERE government = :government AND commitment IN :wanted"

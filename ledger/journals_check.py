@@ -17,7 +17,7 @@ from typing import Any
 from sqlalchemy import Connection, select, text
 
 from audit.canonical import canonical_fast
-from audit.database import log_leaf
+from audit.database import log_edge, log_leaf
 from ledger import tables as t
 from ledger.findings import Finding
 from ledger.journals import Line, line_form
@@ -83,6 +83,24 @@ def check_journals(conn: Connection, government: str) -> Iterator[Finding]:
     while group is not None:
         yield _orphan(group[0])
         group = next(lines, None)
+    yield from _check_count(conn, government, expected - 1)
+
+
+def _check_count(conn: Connection, government: str, last: int) -> Iterator[Finding]:
+    """The edge counts the journals. After a recovery numbers jump, and the count may be ahead."""
+    count, base = conn.execute(
+        select(log_edge.c.journal_count, log_edge.c.base).where(
+            log_edge.c.government == government
+        )
+    ).one_or_none() or (last, 0)
+    if count != last and (base == 0 or count < last):
+        yield Finding(
+            "edge_changed",
+            f"the edge counts {count} journals, the last one is {last}",
+            "log_edge",
+            government,
+            "journal_count",
+        )
 
 
 _Leaf = tuple[int, int, Mapping[str, Any]]

@@ -15,6 +15,7 @@ from sqlalchemy import BigInteger, Connection, Text, select
 
 from audit.canonical import canonical
 from audit.database import metadata
+from audit.events import KINDS
 from ledger import tables as t
 from ledger.chart import load_chart
 from ledger.disclosures_check import check_disclosures
@@ -220,9 +221,8 @@ _MAKERS: Final[dict[str, tuple[str, Callable[[Leaf], _Made]]]] = {
         },
     ),
 }
-#: Kinds that make no row of their own here and may end a proposal.
-_ENDING: Final = ("proposal.confirmed", "proposal.withdrawn", "allowance.set", "payee.erased")
-_KINDS: Final = (*_MAKERS, *_ENDING)
+#: Any leaf may end a proposal, but for those of single money acts, of which there are most.
+_KINDS: Final = set(KINDS) - {"journal.posted", "document.moved", "payment.moved"}
 
 
 def _rows_of(leaf: Leaf, government: str) -> Iterator[tuple[str, _Made]]:

@@ -16,7 +16,7 @@ from __future__ import annotations
 import asyncio
 import sys
 import time
-from typing import Final
+from typing import Final, cast
 
 import msgspec
 import uvloop
@@ -100,9 +100,9 @@ class _Connection(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        if isinstance(transport, asyncio.Transport):
-            self._transport = transport
-            self._send()
+        # uvloop's transports are no asyncio.Transport by type, only by what they do.
+        self._transport = cast(asyncio.Transport, transport)
+        self._send()
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002  # the base's
         self._run.end()

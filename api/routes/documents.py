@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import asdict
 from typing import Annotated, Any, Final
 
 import msgspec
 from fastapi import APIRouter, Query
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict, Field, JsonValue
 from starlette.responses import Response
 
 from api.deps import READ_ROLES, Asker, Books, Key, RuntimeDep, has_any, once, require_any, submit
@@ -44,7 +45,7 @@ MOVING: Final = tuple(
 _MOVE: Final[dict[str, Any]] = {"status_code": 201, "responses": responses(*MOVING)}
 
 
-def _example(**values: object) -> ConfigDict:
+def _example(**values: JsonValue) -> ConfigDict:
     return ConfigDict(json_schema_extra={"examples": [values]})
 
 
@@ -313,7 +314,7 @@ async def sign_sp2d(
     return await _do(runtime, caller, command, document, if_match)
 
 
-_REASONED: Final = {
+_REASONED: Final[dict[str, Callable[[str, str, str, Idempotency], Command]]] = {
     "discard": sp.DiscardSp2d,
     "request-cancel": sp.RequestCancelSp2d,
     "withdraw-cancel": sp.WithdrawCancelSp2d,
@@ -519,7 +520,7 @@ def with_money(values: dict[str, Any]) -> dict[str, Any]:
     """`*_sen` numbers become amounts as text."""
     return {
         name.removesuffix("_sen") if name.endswith("_sen") else name: (
-            sen_text(value) if name.endswith("_sen") else value
+            sen_text(value) if name.endswith("_sen") and value is not None else value
         )
         for name, value in values.items()
     }

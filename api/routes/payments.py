@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Query
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict, Field, JsonValue
 from starlette.responses import Response
 
 from api.deps import Asker, Books, Key, RuntimeDep, once, submit
@@ -20,7 +20,7 @@ from ledger.documents.errors import UnknownPaymentError
 router = APIRouter(prefix="/v1/governments/{government}", tags=["payments and receipts"])
 
 
-def _example(**values: object) -> ConfigDict:
+def _example(**values: JsonValue) -> ConfigDict:
     return ConfigDict(json_schema_extra={"examples": [values]})
 
 

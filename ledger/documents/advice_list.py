@@ -372,7 +372,7 @@ def _approve(
     move = _move(stored, name)
     role, _ = store.require_hand(session, by, move)
     hands = [
-        (f"list {hand.hand or hand.move}", hand.person)
+        (f"list {hand.hand or 'maker'}", hand.person)
         for hand in store.find_hands(session.conn, session.government, stored.id)
         if hand.hand or (hand.move == "draft" and name == "sign")
     ]

@@ -17,6 +17,7 @@ from audit.tiles import decode_bundle, entry_bundles
 from audit.verdict import Verdict
 from audit.verify import verify
 from ledger.book_export import BookExport
+from ledger.documents.bank_outcomes import ResendPayment
 from ledger.documents.sp2d import CancelSp2d, RequestCancelSp2d
 from ledger.documents.spm import ReturnSpm
 from tests.audit.logs import log_key, new_signer, sealed
@@ -42,6 +43,10 @@ def work(office: Office) -> None:
     office.outcome(second["payments"][1], "rejected")
     office.outcome(second["payments"][2], "paid")
     office.outcome(second["payments"][2], "returned")
+    office.do(ResendPayment("maker", second["payments"][1], "rekening diperbaiki"))
+    office.do(ResendPayment("maker", second["payments"][2], "dikirim ulang"))
+    office.list_payments()
+    office.outcome("P26-00000005", "paid")
     third = office.issue(office.spm_body("5000.00"))
     office.do(RequestCancelSp2d("maker", third["document"], "salah rekening"))
     office.do(CancelSp2d("kuasa", third["document"], "salah rekening"))
@@ -82,7 +87,7 @@ def test_verify_of_a_day_of_orders_recomputes_every_counter(
     assert "officers' signatures verify under keys enrolled in the log" in text
     assert "ceilings, releases, reservations and spending of 3 budget lines follow" in text
     assert verdict.figures["commitments"] == verdict.figures["disclosed"]
-    assert 5 == verdict.figures["payments"]
+    assert 7 == verdict.figures["payments"]
     assert verdict.figures["officer_signatures"] >= 12
 
 

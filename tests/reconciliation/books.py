@@ -9,10 +9,11 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from typing import Any
 
-from sqlalchemy import Connection, Engine, text
+from sqlalchemy import BigInteger, Connection, Engine, LargeBinary, Table, text
 
 from api.engine import begin, make_engine, reading
 from bank_adapters.statements import OutgoingEntry, write_mt940
+from ledger import tables as lt
 from ledger.commands import PostJournal, ReverseJournal
 from ledger.errors import LedgerError
 from ledger.findings import Finding
@@ -94,21 +95,14 @@ class Book:
         on: str = "2026-11-11",
     ) -> int:
         """Feed a journal that moves *sen* (signed) on the bank account; its id."""
-        amount, back = ("debit", "credit") if sen > 0 else ("credit", "debit")
-        body = {
-            "reference": reference,
-            "effective_on": on,
-            "kind": "SP2D",
-            "description": "Belanja",
-            "document_no": document_no,
-            "batch_no": batch_no,
-            "lines": [
-                {"account": EXPENSE, back: str(Money(abs(sen)))},
-                {"account": CASH, amount: str(Money(abs(sen))), "bank_account": ACCOUNT},
-            ],
-        }
-        (answer,) = self.do(PostJournal("svc-feed", parse_body(json.dumps(body).encode())))
+        (answer,) = self.do(_journal(reference, sen, document_no, batch_no, on))
         return int(answer["journal"])
+
+    def post_many(self, journals: Sequence[tuple[str, int, str]], on: str = "2026-11-11") -> None:
+        """Feed journals given as (reference, sen, document number)."""
+        for start in range(0, len(journals), 2_000):
+            some = journals[start : start + 2_000]
+            self.do(*(_journal(reference, sen, no, "", on) for reference, sen, no in some))
 
     def reverse(self, journal: int, reference: str, on: str = "2026-11-11") -> int:
         """Reverse a fed journal."""
@@ -203,6 +197,84 @@ class Book:
         with reading(self.engine) as conn:
             found = list(check_reconciliation(conn, GOVERNMENT))
         return [finding for finding in found if finding.severity == "error"]
+
+
+def _journal(reference: str, sen: int, document_no: str, batch_no: str, on: str) -> PostJournal:
+    amount, back = ("debit", "credit") if sen > 0 else ("credit", "debit")
+    body = {
+        "reference": reference,
+        "effective_on": on,
+        "kind": "SP2D",
+        "description": "Belanja",
+        "document_no": document_no,
+        "batch_no": batch_no,
+        "lines": [
+            {"account": EXPENSE, back: str(Money(abs(sen)))},
+            {"account": CASH, amount: str(Money(abs(sen))), "bank_account": ACCOUNT},
+        ],
+    }
+    return PostJournal("svc-feed", parse_body(json.dumps(body).encode()))
+
+
+@contextmanager
+def without_triggers(database: Database, *tables: str) -> Iterator[Connection]:
+    """The owner's connection with the triggers of *tables* out of the way; they are put back."""
+    engine = make_engine(database.owner_url)
+    with begin(engine) as conn:
+        dropped: list[str] = []
+        for name in tables:
+            if conn.dialect.name == "postgresql":
+                conn.exec_driver_sql(f"ALTER TABLE {name} DISABLE TRIGGER USER")
+                continue
+            found = conn.exec_driver_sql(
+                f"SELECT name, sql FROM sqlite_master WHERE type = 'trigger' AND tbl_name = '{name}'"
+            ).all()
+            for trigger, sql in found:
+                conn.exec_driver_sql(f"DROP TRIGGER {trigger}")
+                dropped.append(sql)
+        yield conn
+        for sql in dropped:
+            conn.exec_driver_sql(sql)
+        if conn.dialect.name == "postgresql":
+            for name in tables:
+                triggers = conn.exec_driver_sql(
+                    "SELECT tgname FROM pg_trigger WHERE NOT tgisinternal AND tgrelid ="
+                    f" '{name}'::regclass"
+                ).all()
+                for (trigger,) in triggers:
+                    conn.exec_driver_sql(f"ALTER TABLE {name} ENABLE ALWAYS TRIGGER {trigger}")
+    engine.dispose()
+
+
+def sent_payments(database: Database, payments: dict[str, int]) -> None:
+    """Payments sent to the bank (reference -> sen), as bare rows: their SP2D is not this subject."""
+    with without_triggers(database, "document", "payee", "payment") as conn:
+        _bare_row(
+            conn, lt.document, id="D1", kind="sp2d", origin="own", revision="0" * 64, number="1"
+        )
+        for n, (reference, sen) in enumerate(payments.items(), start=1):
+            _bare_row(conn, lt.payee, document_id="D1", n=n, gross_sen=sen, net_sen=sen)
+            _bare_row(
+                conn,
+                lt.payment,
+                id=reference,
+                document_id="D1",
+                payee_n=n,
+                attempt=1,
+                partner_reference=reference,
+                bank_account=ACCOUNT,
+                amount_sen=sen,
+                recognition="on_cair",
+                basis="order",
+                state="sent",
+                state_n=3,
+            )
+
+
+def _bare_row(conn: Connection, table: Table, **values: object) -> None:
+    row = {c.name: 0 if isinstance(c.type, BigInteger) else "" for c in table.c}
+    row |= {c.name: b"" for c in table.c if isinstance(c.type, LargeBinary)}
+    conn.execute(table.insert().values({**row, "government": GOVERNMENT, **values}))
 
 
 def new_book(database: Database, **options: Any) -> Book:

@@ -142,7 +142,7 @@ class Office:
         proof = prove_possession(private, possession_challenge(self.origin, person))
         return EnrollOfficerKey(person, private.public_key().public_bytes_raw().hex(), proof.hex())
 
-    def sign(self, person: str, document: str, act: str, **changes: Any) -> bytes:
+    def sign(self, person: str, document: str, act: str, /, **changes: Any) -> bytes:
         """The person's envelope on what the ledger asks to be signed, with members changed."""
         with reading(self.engine) as conn:
             asked = queries.to_sign(conn, self.government, document, act)

@@ -12,9 +12,11 @@ from api.engine import reading
 from audit.canonical import parse_canonical
 from ledger.documents import queries
 from ledger.documents.advice_list import DraftAdviceList, SendAdviceList, advice_list_file
+from ledger.documents.bank_outcomes import RecordPayment
 from ledger.documents.bodies import ClaimBody, SpendingLineBody
 from ledger.documents.sp2d import ImportSp2d, LinkSp2d
-from ledger.documents.spm import AcceptSpm, RefuseSpm, ReturnSpm
+from ledger.documents.spm import AcceptSpm, RefuseSpm, ReturnSpm, SignSpm
+from ledger.opening import RECONCILER
 from tests.builders import BANK, CASH, RK_PPKD, RK_SKPD, SAL, SKPD, TODAY
 from tests.ledger.documents.office import (
     EVIDENCE,
@@ -59,29 +61,27 @@ def test_spm_accepted_reserves_room_on_line_and_release(office: Office) -> None:
     assert [] == office.findings()
 
 
-def test_spm_signed_and_accepted_separately_stands_the_same(office: Office) -> None:
+def test_spm_signed_and_accepted_separately_stands_the_same(on_issue: Office) -> None:
     """The budget user may sign first, and the treasury accept later."""
-    from ledger.documents.spm import SignSpm  # noqa: PLC0415
-
-    spm = office.register(by="pa")
-    office.do(SignSpm("pa", spm, office.sign("pa", spm, "spm.sign")))
-    answer = office.do(AcceptSpm("maker", spm))
+    spm = on_issue.register(by="pa")
+    on_issue.do(SignSpm("pa", spm, on_issue.sign("pa", spm, "spm.sign")))
+    answer = on_issue.do(AcceptSpm("maker", spm))
 
     assert ("accepted", 3) == (answer["state"], answer["n"])
-    assert [] == office.findings()
+    assert [] == on_issue.findings()
 
 
-def test_spm_refused_or_returned_keeps_no_room(office: Office) -> None:
+def test_spm_refused_or_returned_keeps_no_room(on_issue: Office) -> None:
     """A refusal reserved nothing; returning an accepted SPM frees what it reserved."""
-    refused = office.register()
-    office.do(RefuseSpm("verifier", refused, ["Lampiran tidak lengkap", "NPWP salah"]))
-    returned = office.accept()
-    assert (1_000_000_00, 100_000_00, 0) == office.line()
-    office.do(ReturnSpm("kuasa", returned, "Permintaan SKPD"))
+    refused = on_issue.register()
+    on_issue.do(RefuseSpm("verifier", refused, ["Lampiran tidak lengkap", "NPWP salah"]))
+    returned = on_issue.accept()
+    assert (1_000_000_00, 100_000_00, 0) == on_issue.line()
+    on_issue.do(ReturnSpm("kuasa", returned, "Permintaan SKPD"))
 
-    assert (1_000_000_00, 0, 0) == office.line()
-    assert (800_000_00, 0, 0) == office.bucket()
-    assert [] == office.findings()
+    assert (1_000_000_00, 0, 0) == on_issue.line()
+    assert (800_000_00, 0, 0) == on_issue.bucket()
+    assert [] == on_issue.findings()
 
 
 def test_sp2d_signed_on_issue_books_row_10_in_both_books(on_issue: Office) -> None:
@@ -161,14 +161,14 @@ def test_sp2d_of_the_ppkd_books_row_14_without_reciprocals(office: Office) -> No
     assert [] == office.findings()
 
 
-def test_sp2d_numbers_are_gapless_and_carry_their_parts(office: Office) -> None:
+def test_sp2d_numbers_are_gapless_and_carry_their_parts(on_issue: Office) -> None:
     """Numbers count per government and year, whatever was discarded in between."""
-    numbers = [office.issue(amount="1000.00")["number"] for _ in range(3)]
+    numbers = [on_issue.issue(amount="1000.00")["number"] for _ in range(3)]
 
     assert [
-        f"{office.government}/04.0/{n:06d}/LS/{SKPD}/P.01/11/2026" for n in (1, 2, 3)
+        f"{on_issue.government}/04.0/{n:06d}/LS/{SKPD}/P.01/11/2026" for n in (1, 2, 3)
     ] == numbers
-    assert [] == office.findings()
+    assert [] == on_issue.findings()
 
 
 def test_sp2d_of_200_payees_makes_200_payments_that_add_up(office: Office) -> None:
@@ -183,8 +183,12 @@ def test_sp2d_of_200_payees_makes_200_payments_that_add_up(office: Office) -> No
     )
     issued = office.issue(body)
     office.list_payments()
-    for payment in reversed(issued["payments"]):
-        office.outcome(payment, "paid")
+    office.run(
+        *(
+            RecordPayment(RECONCILER, payment, "paid", TODAY, EVIDENCE)
+            for payment in reversed(issued["payments"])
+        )
+    )
 
     assert 200 == len(issued["payments"])
     assert {("paid")} == {state for _, state in office.payments()}
@@ -195,11 +199,11 @@ def test_sp2d_of_200_payees_makes_200_payments_that_add_up(office: Office) -> No
     assert [] == office.findings()
 
 
-def test_checks_of_a_signature_are_kept_with_their_values(office: Office) -> None:
+def test_checks_of_a_signature_are_kept_with_their_values(on_issue: Office) -> None:
     """The move keeps which rules ran and the figures they saw."""
-    issued = office.issue(office.with_tax())
-    with reading(office.engine) as conn:
-        view = queries.get_document(conn, office.government, issued["document"])
+    issued = on_issue.issue(on_issue.with_tax())
+    with reading(on_issue.engine) as conn:
+        view = queries.get_document(conn, on_issue.government, issued["document"])
     checks = {check["rule"]: check for check in view.moves[-1].checks}
 
     assert ["C14", "C01", "C13", "C06", "C02", "C03", "C05", "C12"] == list(checks)
@@ -211,10 +215,10 @@ def test_checks_of_a_signature_are_kept_with_their_values(office: Office) -> Non
     )
 
 
-def test_leaf_of_a_signature_holds_what_its_rows_say(office: Office) -> None:
+def test_leaf_of_a_signature_holds_what_its_rows_say(on_issue: Office) -> None:
     """The leaf names document, revision, number, journal, payments, envelope and nonce."""
-    issued = office.issue()
-    body = office.scalar(
+    issued = on_issue.issue()
+    body = on_issue.scalar(
         "SELECT body FROM log_leaf WHERE government = :government AND idx = :idx",
         idx=issued["leaf_index"],
     )
@@ -239,11 +243,11 @@ def test_leaf_of_a_signature_holds_what_its_rows_say(office: Office) -> None:
     assert (64, 32) == (len(str(data["envelope"])), len(str(data["nonce"])))
 
 
-def test_no_leaf_and_no_posted_row_shows_a_personal_text(office: Office) -> None:
+def test_no_leaf_and_no_posted_row_shows_a_personal_text(on_issue: Office) -> None:
     """Names, accounts, tax numbers and purposes stand in the private table alone."""
-    office.issue(office.with_tax())
-    office.list_payments()
-    tables = office.contents()
+    on_issue.issue(on_issue.with_tax())
+    on_issue.list_payments()
+    tables = on_issue.contents()
     del tables["private_value"]
     shown = repr(tables)
 
@@ -283,26 +287,26 @@ def test_advice_list_file_is_what_two_officers_signed(office: Office) -> None:
     assert [] == office.findings()
 
 
-def test_advice_list_sent_moves_its_payments_to_sent(office: Office) -> None:
+def test_advice_list_sent_moves_its_payments_to_sent(on_issue: Office) -> None:
     """Handing over the signed file is an act of its own, and names the file."""
-    office.issue()
-    made = office.list_payments()
-    with reading(office.engine) as conn:
-        file = advice_list_file(conn, office.government, made)
-    answer = office.do(SendAdviceList("kuasa", made, file.sha256))
+    on_issue.issue()
+    made = on_issue.list_payments()
+    with reading(on_issue.engine) as conn:
+        file = advice_list_file(conn, on_issue.government, made)
+    answer = on_issue.do(SendAdviceList("kuasa", made, file.sha256))
 
     assert ("sent", 1) == (answer["state"], answer["sent"])
-    assert [("P26-00000001", "sent")] == office.payments()
-    assert [] == office.findings()
+    assert [("P26-00000001", "sent")] == on_issue.payments()
+    assert [] == on_issue.findings()
 
 
-def test_advice_list_of_chosen_payments_leaves_the_others_held(office: Office) -> None:
+def test_advice_list_of_chosen_payments_leaves_the_others_held(on_issue: Office) -> None:
     """A list takes what it names."""
-    first = office.issue(amount="1000.00")["payments"][0]
-    second = office.issue(amount="2000.00")["payments"][0]
-    office.list_payments(second)
+    first = on_issue.issue(amount="1000.00")["payments"][0]
+    second = on_issue.issue(amount="2000.00")["payments"][0]
+    on_issue.list_payments(second)
 
-    assert [(first, "held"), (second, "queued")] == office.payments()
+    assert [(first, "held"), (second, "queued")] == on_issue.payments()
 
 
 def test_sipd_sp2d_is_imported_on_its_evidence_and_needs_two_own_hands(office: Office) -> None:
@@ -334,26 +338,26 @@ def test_sipd_sp2d_is_imported_on_its_evidence_and_needs_two_own_hands(office: O
     assert [] == office.findings()
 
 
-def test_continuity_sp2d_counts_in_its_own_series_and_is_linked_later(office: Office) -> None:
+def test_continuity_sp2d_counts_in_its_own_series_and_is_linked_later(on_issue: Office) -> None:
     """While SIPD is down numbers come from a reserved series; its number is added afterwards."""
-    own = office.issue(amount="1000.00")
-    issued = office.issue(office.spm_body("2000.00", origin="continuity"))
-    office.do(LinkSp2d("maker", issued["document"], "36.00/04.0/000555/LS/1.02/M/11/2026"))
+    own = on_issue.issue(amount="1000.00")
+    issued = on_issue.issue(on_issue.spm_body("2000.00", origin="continuity"))
+    on_issue.do(LinkSp2d("maker", issued["document"], "36.00/04.0/000555/LS/1.02/M/11/2026"))
 
     assert "/000001/" in own["number"]
     assert "/K000001/" in issued["number"]
-    assert [] == office.findings()
+    assert [] == on_issue.findings()
 
 
-def test_document_lists_page_and_filter(office: Office) -> None:
+def test_document_lists_page_and_filter(on_issue: Office) -> None:
     """Lists come in order of intake, page by page, with the derived bank status."""
-    issued = [office.issue(amount="1000.00") for _ in range(3)]
-    office.list_payments(issued[0]["payments"][0])
-    office.outcome(issued[0]["payments"][0], "paid")
-    with reading(office.engine) as conn:
-        page = queries.list_documents(conn, office.government, kind="sp2d", limit=2)
-        rest = queries.list_documents(conn, office.government, kind="sp2d", after=page[-1].id)
-        waiting = queries.outstanding_sp2d(conn, office.government, bank_account=BANK)
+    issued = [on_issue.issue(amount="1000.00") for _ in range(3)]
+    on_issue.list_payments(issued[0]["payments"][0])
+    on_issue.outcome(issued[0]["payments"][0], "paid")
+    with reading(on_issue.engine) as conn:
+        page = queries.list_documents(conn, on_issue.government, kind="sp2d", limit=2)
+        rest = queries.list_documents(conn, on_issue.government, kind="sp2d", after=page[-1].id)
+        waiting = queries.outstanding_sp2d(conn, on_issue.government, bank_account=BANK)
 
     assert [issued[n]["document"] for n in (0, 1)] == [row.id for row in page]
     assert [issued[2]["document"]] == [row.id for row in rest]
