@@ -37,7 +37,7 @@ CAN_APT = [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null
 LOCK = uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-header --no-annotate
 
-.PHONY: help setup dev-setup postgres run test check lint format lock bench soak clean
+.PHONY: help setup dev-setup postgres run test check lint format lock docs bench soak clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 12
@@ -67,8 +67,14 @@ format: dev-setup ## bring the code into form
 bench: setup postgres ## speed, with its yardsticks: make bench ARGS="post http"
 	@for name in $(or $(ARGS),post http audit); do $(VENV)/bin/rkud bench "$$name"; done
 
-soak: dev-setup postgres ## the slow tests: kills, raw edits, races
-	@$(PY) -m pytest -v -rs -m slow $(ARGS)
+soak: dev-setup postgres ## minutes long: a race, kills under load, an edit of every column
+	@$(PY) -m tests.soak.race
+	@$(PY) -m tests.soak.kill
+	@$(PY) -m tests.soak.edits
+	@$(PY) -m tests.soak.edits --engine postgresql
+
+docs: dev-setup ## write docs/errors.md from the classes
+	@$(PY) -m tests.project.errors_page > docs/errors.md
 
 lock: ## resolve the dependencies (needs uv); newest: make lock ARGS=--upgrade
 	@uv --version

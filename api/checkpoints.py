@@ -25,9 +25,10 @@ from audit.checkpoints import check_not_behind, seal
 from audit.errors import AuditError, DatabaseBehindSignerError, LogDamagedError, WrongOriginError
 from audit.keys import load_log_key
 from audit.log import BookMissingError
+from audit.note import Ed25519Signer
 from audit.signer import MonotonicSigner
 
-__all__ = ["CheckpointJob", "log_key_path", "signer_for", "signer_state_path"]
+__all__ = ["CheckpointJob", "log_key_path", "log_keys_of", "signer_for", "signer_state_path"]
 
 _RETRY_SECONDS: Final = 1.0
 
@@ -35,6 +36,13 @@ _RETRY_SECONDS: Final = 1.0
 def log_key_path(keys: Path, government: str) -> Path:
     """Where the log key of a government lies."""
     return keys / f"log-{government}.key"
+
+
+def log_keys_of(keys: Path, government: str) -> list[Ed25519Signer]:
+    """The key that signs the log of a government, and those that did before."""
+    first = log_key_path(keys, government)
+    earlier = sorted(keys.glob(f"log-{government}@*.key"))
+    return [load_log_key(path) for path in (first, *earlier)]
 
 
 def signer_state_path(keys: Path, government: str) -> Path:

@@ -82,12 +82,30 @@ def _render(_logger: object, _method: str, event: EventDict) -> bytes:
     return _encode(event)
 
 
+class _Lines:
+    """Writes lines to standard error. A log that can't be written stops nothing."""
+
+    def msg(self, message: bytes) -> None:
+        """Write one line."""
+        try:
+            sys.stderr.buffer.write(message + b"\n")
+            sys.stderr.buffer.flush()
+        except (OSError, ValueError, AttributeError):
+            return  # closed, or a full disk: acts go on, their truth is not in here
+
+    log = debug = info = warning = error = critical = msg
+
+
 #: `log.info("noun.verb_past", field=...)`; configured before anything is logged.
 log: Final = structlog.stdlib.get_logger("rkud")
 
 
-def configure(level: str = "info") -> None:
-    """Set up our own logging and tame that of the libraries."""
+def configure(level: str = "info", *, once: bool = True) -> None:
+    """
+    Set up our own logging and tame that of the libraries.
+
+    *once*: loggers keep what they were first given, which is cheaper; tests set it up again.
+    """
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
@@ -97,13 +115,11 @@ def configure(level: str = "info") -> None:
             _render,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(_LEVELS[level]),
-        logger_factory=structlog.BytesLoggerFactory(file=sys.stderr.buffer),
-        cache_logger_on_first_use=False,
+        logger_factory=lambda *_: _Lines(),
+        cache_logger_on_first_use=once,
     )
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(_Plain())
     root = logging.getLogger()
-    root.handlers[:] = [handler]
+    root.handlers[:] = [_Plain()]
     root.setLevel(max(_LEVELS[level], logging.INFO))
     for name in ("uvicorn", "uvicorn.error", "uvicorn.access", "alembic", "sqlalchemy"):
         logger = logging.getLogger(name)
@@ -113,10 +129,11 @@ def configure(level: str = "info") -> None:
     logging.getLogger("alembic").setLevel(logging.WARNING)
 
 
-class _Plain(logging.Formatter):
+class _Plain(logging.Handler):
     """A library's record as a JSON line: its template without its arguments."""
 
-    def format(self, record: logging.LogRecord) -> str:
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write one record."""
         event: EventDict = {
             "event": str(record.msg),
             "logger": record.name,
@@ -124,4 +141,4 @@ class _Plain(logging.Formatter):
         }
         if record.exc_info and record.exc_info[0] is not None:
             event["error"] = record.exc_info[0].__name__
-        return _encode(only_allowed(None, "", event)).decode()
+        _Lines().msg(_encode(only_allowed(None, "", event)))

@@ -73,6 +73,11 @@ class LogDirectory:
         """Everything in the directory itself, in order."""
         return sorted(path.name for path in self.path.iterdir())
 
+    def folder_names(self, name: str) -> list[str]:
+        """Everything in a folder of the directory; nothing when there is no such folder."""
+        folder = self.path / name
+        return sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
+
     def checkpoints(self) -> list[tuple[int, str]]:
         """(size, name) of every `checkpoint.<size>`, by size."""
         found = ((_CHECKPOINT.fullmatch(name), name) for name in self.names())

@@ -121,6 +121,13 @@ class Batch:
         self._leaves.append((self.government, index, self.seq, kind, body, digest))
         return index
 
+    def adopt(self, kind: str, body: bytes) -> int:
+        """Append a leaf that was recorded and signed before, byte for byte (recovery only)."""
+        index = self.next_index
+        digest = hashlib.sha256(b"\x00" + body).digest()
+        self._leaves.append((self.government, index, self.seq, kind, body, digest))
+        return index
+
     def commit(self, field_name: str, value: str, *, subject: str) -> str:
         """
         Keep a private value and return its commitment (64 hex digits) for rows and leaves.

@@ -69,6 +69,7 @@ class Replay:
 
     def __init__(self, log: LogDirectory, verdict: Verdict, origin: str) -> None:
         self.log = log
+        self._shards: list[tuple[int, LogDirectory, int]] = []  # first leaf, files, size
         self.verdict = verdict
         self.origin = origin
         self.government = b""
@@ -93,6 +94,11 @@ class Replay:
         self._committed: set[bytes] = set()
 
     # --- leaves ------------------------------------------------------------------------------
+
+    def begin_shard(self, base: int, log: LogDirectory, size: int, origin: str) -> None:
+        """The leaves that follow are those of *log*, the first of them is leaf *base*."""
+        self._shards.append((base, log, size))
+        self.acts.begin_shard(base, origin)
 
     def feed(self, first: int, entries: Sequence[bytes]) -> None:
         """Entries from index *first* on."""
@@ -167,9 +173,19 @@ class Replay:
         else:
             self._commitments_in(data)
             try:
+                if act == "book.recovered":
+                    self._jump(index, data)
                 self.acts.apply(index, act, by, at, data)
             except (KeyError, TypeError, ValueError, AuditError) as error:
                 self._fail("malformed_leaf", f"{act}: its data has another shape ({error})", index)
+
+    def _jump(self, index: int, data: dict[str, Json]) -> None:
+        """After acts were lost, journals are numbered on from above whatever they may have been."""
+        first, after = map(_int, _list(data["journals"]))
+        if first != len(self._leaf_of) or not first <= after <= first + 10**9:
+            self._fail("journal_number", f"journals jump from {first} to {after}", index)
+            return
+        self._leaf_of += [-1] * (after - first)
 
     def _envelope(self, index: int, at: bytes, batch: bytes) -> None:
         """Batches count up by one, and neither they nor their time ever go back."""
@@ -455,11 +471,12 @@ class Replay:
         index = self._leaf_of[number] if number < len(self._leaf_of) else -1
         if index < 0:
             return None
-        bundle, at = divmod(index, TILE_WIDTH)
-        width = min(TILE_WIDTH, self.verdict.size - bundle * TILE_WIDTH)
+        base, log, size = next(s for s in reversed(self._shards) if s[0] <= index)
+        bundle, at = divmod(index - base, TILE_WIDTH)
+        width = min(TILE_WIDTH, size - bundle * TILE_WIDTH)
         try:
             tile = Tile(ENTRIES, bundle, width)
-            leaf = parse_canonical(decode_bundle(self.log.read(tile.path), width)[at])
+            leaf = parse_canonical(decode_bundle(log.read(tile.path), width)[at])
             data: Any = leaf["data"] if isinstance(leaf, dict) else {}
             lines = data["lines"] if "lines" in data else self._lines_by_hash(index, data)
             return None if lines is None else [_pieces(line) for line in _list(lines)]

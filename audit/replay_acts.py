@@ -73,6 +73,7 @@ class Acts:
         self.allowances = 0
         self.two_hands = 0
         self._origin = origin
+        self._base = 0
         self._attachment = attachment
         self._fail = fail
         self._zone = timedelta(hours=7)
@@ -85,6 +86,7 @@ class Acts:
         self.documents = Documents(origin, attachment, fail, self._keys, self.holds)
         self._apply: dict[str, Callable[[int, str, str, dict[str, Any]], None]] = {
             "book.opened": self._book_opened,
+            "book.recovered": self.documents.recovered,
             "chart.loaded": self._chart_loaded,
             "entity.added": self._entity_added,
             "bank_account.added": self._bank_account_added,
@@ -104,6 +106,11 @@ class Acts:
             "budget.loaded": self.documents.budget_loaded,
         }
 
+    def begin_shard(self, base: int, origin: str) -> None:
+        """The log goes on as *origin*; what is signed from here on names that."""
+        self._base, self._origin = base, origin
+        self.documents.origin = origin
+
     def apply(self, index: int, act: str, by: str, at: str, data: dict[str, Json]) -> None:
         """One leaf. KeyError, TypeError, ValueError or AuditError: its data has another shape."""
         if act != "book.opened" and not self.is_person(by):
@@ -113,6 +120,8 @@ class Acts:
         elif "confirmed_by" in data and data["confirmed_by"] == data.get("proposed_by", by):
             self._fail("same_person", f"{act}: {by} was both hands", index)
         self.documents.today = self.local_day(at)
+        if (act == "book.recovered") != (self._base > 0 and index == self._base):
+            self._fail("leaf_order", "a shard begins by saying what was recovered", index)
         handler = self._apply.get(act)
         if handler is not None:
             handler(index, by, act, data)

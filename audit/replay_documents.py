@@ -106,7 +106,7 @@ class Documents:
         self.released: dict[str, int] = {}
         self.buckets: dict[str, str] = {}
         self.budgets_whole = True
-        self._origin = origin
+        self.origin = origin
         self._attachment = attachment
         self._fail = fail
         self._keys = keys
@@ -116,6 +116,7 @@ class Documents:
         self._nonces: set[str] = set()
         self._numbers: dict[tuple[str, str], set[str]] = {}
         self._issued: dict[tuple[str, bool], int] = {}
+        self._recovering = False
         self._loose: dict[int, tuple[str, int]] = {}  # journals that no move has claimed yet
         self._signatures = 0
         self._moves = 0
@@ -205,9 +206,13 @@ class Documents:
                     bank = payment.bank_account
                     self.committed[bank] = self.committed.get(bank, 0) + payment.amount
         elif data["move"] == "send":
-            sent = data["payments"]
-            for name in [row["payment"] for row in rows] if sent == "all" else sent:
-                self._step(index, name, "sent")
+            # Those that the bank has not answered before the list was recorded as sent.
+            known = [self._payments.get(row["payment"]) for row in rows]
+            queued = [each for each in known if each is not None and each.state == "queued"]
+            if len(queued) != data["payments"]:
+                self._fail("wrong_move", f"{len(queued)} payments of the list wait", index)
+            for each in queued:
+                each.state = "sent"
 
     def _content(self, index: int, data: dict[str, Any]) -> dict[str, Any] | None:
         """What the document says; it must hash to the revision."""
@@ -283,7 +288,7 @@ class Documents:
             statement.decision, statement.role, statement.officer, statement.key_id,
         )  # fmt: skip
         wanted = (
-            self._origin, f"{data['kind']}.{data['move']}", name, document.revision,
+            self.origin, f"{data['kind']}.{data['move']}", name, document.revision,
             "approve", data["role"], by, parsed.keyid,
         )  # fmt: skip
         if said != wanted:
@@ -348,6 +353,16 @@ class Documents:
                     index,
                 )
 
+    def recovered(self, index: int, _by: str, _act: str, data: dict[str, Any]) -> None:
+        """Acts were lost: numbers jump past whatever they may have used."""
+        self._recovering = True
+        for year, series, count in data["numbers"]:
+            if count < 0:
+                self._fail("number_gap", f"series {series} of {year} goes back", index)
+            if series in ("sp2d", "sp2d-continuity"):
+                key = (str(year), series == "sp2d-continuity")
+                self._issued[key] = self._issued.get(key, 0) + count
+
     def _reserve(self, content: dict[str, Any], sign: int) -> None:
         for line, sen in _totals(content).items() if sign else ():
             self.reserved[line] = self.reserved.get(line, 0) + sign * sen
@@ -384,7 +399,9 @@ class Documents:
         if payment is None:
             self._fail("wrong_move", f"there is no payment {name}", index)
             return
-        if target not in _STEPS.get(payment.state, ()) or source not in (None, payment.state):
+        # What was lost may have moved it: after a recovery nobody knows, until the bank has said.
+        follows = (*_STEPS.get(payment.state, ()), *(("unknown",) if self._recovering else ()))
+        if target not in follows or source not in (None, payment.state):
             self._fail(
                 "wrong_move", f"payment {name} is {payment.state}, not {source or target}", index
             )
@@ -436,6 +453,7 @@ class Documents:
                 number,
             )
         self._loose.clear()
+        self._recovering = False
 
     # --- the end -----------------------------------------------------------------------------------
 

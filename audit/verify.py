@@ -20,8 +20,9 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
+from audit.canonical import parse_canonical
 from audit.checkpoint import Checkpoint, open_checkpoint
 from audit.directory import BUNDLE_MAX, NOTE_MAX, LogDirectory
 from audit.errors import AuditError, MalformedTileError, WrongOriginError
@@ -32,6 +33,7 @@ from audit.tiles import (
     TILE_WIDTH,
     Tile,
     TileBuilder,
+    TileReader,
     decode_bundle,
     decode_hash_tile,
     encode_bundle,
@@ -80,14 +82,65 @@ def verify(
         )
         return verdict
     replay = Replay(log, verdict, top.origin) if books else None
+    base, whole = _read_shards(run, top, replay)
+    if not whole:
+        replay = None
+    if replay is not None:
+        replay.begin_shard(base, log, top.size, top.origin)
     run.read_entries(top, replay, progress)
     run.check_files(top.size)
     run.summary(top)
     if replay is None:
-        verdict.not_checked.append("the books: you asked for the log only")
+        why = "you asked for the log only" if whole else "they begin in a shard that is not here"
+        verdict.not_checked.append(f"the books: {why}")
     else:
         replay.finish(top.size)
     return verdict
+
+
+def _read_shards(run: _Run, top: Checkpoint, replay: Replay | None) -> tuple[int, bool]:
+    """
+    Verify the shards that ended before this one: the index of this one's first leaf, and whether
+    all of them are here.
+
+    Its first leaf says what was kept of the last, and that leaf is signed: so what was kept is proven
+    even by a key that the old shard never had. Checkpoints of what was lost can't be re-derived.
+    """
+    names: list[tuple[LogDirectory, Checkpoint, int]] = []
+    log, one = run.log, top
+    number = len([name for name in run.log.folder_names("shards") if name.isdecimal()])
+    while said := _recovery_of(log, one.size):
+        if number < 1:
+            run.verdict.not_checked.append(f"the shard before {one.origin}: it is not here")
+            run.base = int(said["base"])
+            return run.base, False
+        log = LogDirectory(run.log.path / "shards" / str(number))
+        number -= 1
+        one = Checkpoint(said["origin"], said["kept_size"], bytes.fromhex(said["kept_root"]))
+        names.append((log, one, int(said["base"])))
+    start = 0
+    for shard, kept, following in reversed(names):
+        old = _Run(shard, run.keys, run.cosigners, run.verdict, _ended=True)
+        old.read_ended(kept)
+        if replay is not None:
+            replay.begin_shard(start, shard, kept.size, kept.origin)
+        old.base = start
+        old.read_entries(kept, replay, None)
+        start = following
+    run.base = start
+    return start, True
+
+
+def _recovery_of(log: LogDirectory, size: int) -> dict[str, Any] | None:
+    """What the first leaf of a shard says of the one before it; None when there is none."""
+    try:
+        leaf = parse_canonical(TileReader(log.read, size).entry(0)) if size else None
+    except (AuditError, OSError, ValueError, IndexError):
+        return None  # named where the entries are read
+    if not isinstance(leaf, dict) or leaf.get("act") != "book.recovered":
+        return None
+    data: Any = leaf["data"]
+    return data if isinstance(data, dict) else None
 
 
 @dataclass(slots=True)
@@ -102,6 +155,27 @@ class _Run:
     _signed: int = 0
     _cosigned: dict[str, int] = field(default_factory=dict)
     _good: set[str] = field(default_factory=set)  # tiles whose bytes were compared
+    _ended: bool = False
+    base: int = 0
+
+    def read_ended(self, kept: Checkpoint) -> None:
+        """The checkpoints of a shard that ended, up to what was kept of it."""
+        self._add(kept, "what the next shard says was kept")
+        lost = 0
+        for size, name in self.log.checkpoints():
+            if not any(key.name == kept.origin for key in self.keys):
+                self.verdict.not_checked.append(f"signatures of {kept.origin}: you brought no key")
+                break
+            one = self._open(name, kept.origin)
+            if one is None or one.size != size:
+                continue
+            if one.size > kept.size:
+                lost += 1
+            else:
+                self._add(one, name)
+        self.verdict.not_checked.append(
+            f"{lost} checkpoints of {kept.origin} above {kept.size} entries: those entries were lost"
+        )
 
     # --- checkpoints -------------------------------------------------------------------------
 
@@ -150,7 +224,7 @@ class _Run:
                 " away after it was signed",
             )
 
-    def _open(self, name: str) -> Checkpoint | None:
+    def _open(self, name: str, of: str = "") -> Checkpoint | None:
         try:
             data = self.log.read(name, NOTE_MAX)
         except FileNotFoundError:
@@ -161,7 +235,7 @@ class _Run:
             return None
         try:
             origin = data.split(b"\n", 1)[0].decode("utf-8", "replace")
-            keys = self._keys_of(self.verdict.origin or origin)
+            keys = self._keys_of(of or self.verdict.origin or origin)
             signed = open_checkpoint(data, keys, witnesses=self.cosigners, extensions=True)
         except AuditError as error:
             self._fail(error.code, str(error), path=name)
@@ -217,7 +291,7 @@ class _Run:
                 if entries is None:
                     replay.skip(tile.width)
                 else:
-                    replay.feed(first, entries)
+                    replay.feed(self.base + first, entries)
             if progress is not None:
                 progress(first + tile.width, top.size)
         self._keep(builder.partials())
@@ -255,7 +329,7 @@ class _Run:
         self._good.add(hash_tile.path)
         for n, entry in enumerate(entries or ()):
             if mine[n] != told[n]:
-                index = tile.index * TILE_WIDTH + n
+                index = self.base + tile.index * TILE_WIDTH + n
                 what, journal = _describe(entry)
                 self._fail(
                     "entry_changed",

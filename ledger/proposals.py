@@ -394,11 +394,11 @@ def _act_of(session: Session, found: Proposal) -> Act:
     ).scalar()
     try:
         content = parse_canonical(found.content)
-        # No leaf yet: it was proposed in this very batch.
+        # Nobody knows a proposal's id before its batch is written: its leaf is there, or never was.
         said = parse_canonical(bytes(body)) if body is not None else None
     except NotCanonicalError:
         raise ProposalAlteredError(proposal=found.id, leaf_index=found.leaf_index) from None
-    if not isinstance(content, dict) or (said is not None and not _leaf_says(said, found, content)):
+    if not isinstance(content, dict) or not _leaf_says(said, found, content):
         raise ProposalAlteredError(proposal=found.id, leaf_index=found.leaf_index)
     try:
         return ACTS[found.act].of(content)

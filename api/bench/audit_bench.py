@@ -15,9 +15,9 @@ from sqlalchemy import Engine
 
 from api import clock
 from api.bench import machine
-from api.bench.books import GOVERNMENT, make_book
+from api.bench.books import GOVERNMENT, data_dir, make_book
 from api.bench.cluster import Cluster
-from api.bench.importing import data_dir, import_file, write_file
+from api.bench.importing import import_file, write_file
 from api.bench.report import Cell, Contender, Ratio, Report, rounds_of
 from api.bench.servers import BenchRunError
 from api.bench.yardsticks import hashing

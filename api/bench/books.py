@@ -6,8 +6,11 @@ Made once as a template and copied for every round, so that each begins with the
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
+import tempfile
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 from sqlalchemy import Engine
@@ -16,6 +19,7 @@ from api import clock
 from api.bench.workload import FUND_SOURCE, bank_accounts, budget_spots
 from api.engine import begin, make_engine
 from api.migrations_runner import upgrade
+from api.opening import make_keys
 from ledger.budget import BudgetRow, ReleaseRow
 from ledger.budget_shell import LoadBudget
 from ledger.journals import Draft, Line
@@ -34,7 +38,7 @@ from ledger.posting import Command, Refused, open_session, post_batch
 from ledger.proposals import BothHands
 from ledger.tokens import IssueToken, new_token, token_sha256
 
-__all__ = ["GOVERNMENT", "ORIGIN", "BookFacts", "make_book"]
+__all__ = ["GOVERNMENT", "ORIGIN", "BookFacts", "data_dir", "make_book"]
 
 GOVERNMENT: Final = "36"
 ORIGIN: Final = "bench.example/rkud/36"
@@ -109,6 +113,19 @@ def make_book(
             session.flush()
     engine.dispose()
     return BookFacts(today=today, first_day=f"{year - 1}-01-02", token=token)
+
+
+@contextlib.contextmanager
+def data_dir() -> Iterator[Path]:
+    """
+    A data directory with a log key and a signer that has signed nothing: one for each copy of a
+    book, because a signer remembers how long the log was.
+    """
+    with tempfile.TemporaryDirectory(prefix="rkud-bench-") as folder:
+        keys = Path(folder) / "keys"
+        keys.mkdir(mode=0o700)
+        make_keys(keys, GOVERNMENT, ORIGIN)
+        yield Path(folder)
 
 
 def _do(engine: Engine, commands: Sequence[Command], today: str) -> None:

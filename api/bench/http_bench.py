@@ -11,12 +11,13 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 from api.bench import machine
-from api.bench.books import BookFacts, make_book
+from api.bench.books import BookFacts, data_dir, make_book
 from api.bench.cluster import Cluster
-from api.bench.importing import data_dir, import_file, write_file
+from api.bench.importing import import_file, write_file
 from api.bench.load import Plan
 from api.bench.report import Cell, Contender, Ratio, Report, rounds_of
 from api.bench.servers import put_load, serving_product, serving_yardstick
@@ -72,6 +73,10 @@ class _HttpBench:
         )
 
     def run(self) -> Report:
+        with data_dir() as full_folder:
+            return self._run(full_folder)
+
+    def _run(self, full_folder: Path) -> Report:
         self._say("opening the book")
         urls = self._cluster.create(_TEMPLATE)
         facts = make_book(
@@ -85,7 +90,7 @@ class _HttpBench:
         if self._sizes.full_journals:
             self._say(f"importing {self._sizes.full_journals:,} journals into the full book")
             full_url = self._cluster.create(_FULL, _TEMPLATE).app
-            self._fill(full_url, facts)
+            self._fill(full_url, full_folder, facts)
         for number in range(1, self._sizes.rounds + 1):
             self._say(f"round {number} of {self._sizes.rounds}")
             self._product.cells.append(self._measure_product(facts, "hot"))
@@ -93,23 +98,25 @@ class _HttpBench:
             self._prototype.cells.append(self._measure_yardstick("prototype", facts))
             self._ls16.cells.append(self._measure_product(facts, "ls16"))
             if full_url:
-                self._full.cells.append(self._measure_on(full_url, facts, "hot"))
+                self._full.cells.append(self._measure_on(full_url, full_folder, facts, "hot"))
         return self._report()
 
-    def _fill(self, url: str, facts: BookFacts) -> None:
+    def _fill(self, url: str, folder: Path, facts: BookFacts) -> None:
         count = self._sizes.full_journals
-        with data_dir() as folder:
-            path = folder / "journals.jsonl"
-            write_file(path, facts, "hot", count)
-            import_file(url, folder, path, count)
+        path = folder / "journals.jsonl"
+        write_file(path, facts, "hot", count)
+        import_file(url, folder, path, count)
+        path.unlink()
 
     def _measure_product(self, facts: BookFacts, shape: Shape) -> Cell:
-        cell = self._measure_on(self._cluster.create("book", _TEMPLATE).app, facts, shape)
+        with data_dir() as folder:
+            app_url = self._cluster.create("book", _TEMPLATE).app
+            cell = self._measure_on(app_url, folder, facts, shape)
         self._cluster.drop("book")
         return cell
 
-    def _measure_on(self, app_url: str, facts: BookFacts, shape: Shape) -> Cell:
-        with serving_product(app_url) as serving:
+    def _measure_on(self, app_url: str, folder: Path, facts: BookFacts, shape: Shape) -> Cell:
+        with serving_product(app_url, folder) as serving:
             plan = self._plan(facts, shape, serving.port, serving.path)
             return put_load(plan, serving, self._cluster)
 

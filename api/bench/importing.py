@@ -2,40 +2,26 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import subprocess
 import sys
-import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
 from api.bench import machine
-from api.bench.books import GOVERNMENT, ORIGIN, BookFacts
+from api.bench.books import GOVERNMENT, BookFacts
 from api.bench.cluster import Cluster
 from api.bench.report import Cell
 from api.bench.servers import BenchRunError
 from api.bench.workload import JOURNALS_A_DAY, Shape, bodies
 from api.engine import make_engine
 from api.importing import Import
-from api.opening import make_keys
 from api.settings import Settings
 from ledger.opening import FEEDER
 
-__all__ = ["data_dir", "import_cell", "import_file", "peak_mib", "write_file"]
+__all__ = ["import_cell", "import_file", "peak_mib", "write_file"]
 
 _RKUD: Final = (sys.executable, "-c", "from api.cli import main; main()")
-
-
-@contextlib.contextmanager
-def data_dir() -> Iterator[Path]:
-    """A data directory with a log key and a signer that has signed nothing."""
-    with tempfile.TemporaryDirectory(prefix="rkud-bench-") as folder:
-        keys = Path(folder) / "keys"
-        keys.mkdir(mode=0o700)
-        make_keys(keys, GOVERNMENT, ORIGIN)
-        yield Path(folder)
 
 
 def write_file(
@@ -57,7 +43,7 @@ def write_file(
 
 def import_file(url: str, folder: Path, path: Path, count: int) -> float:
     """
-    Import the file into the book at *url*; seconds it took.
+    Import the file into the book at *url*, whose keys lie in *folder*; seconds it took.
 
     Raises:
         BenchRunError: Not all of *count* journals were posted.

@@ -5,6 +5,7 @@ on SQLite, and what the length of a file and of a history cost.
 
 from __future__ import annotations
 
+import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,9 +17,9 @@ from typing import Final
 from sqlalchemy import Connection
 
 from api.bench import machine
-from api.bench.books import GOVERNMENT, BookFacts, make_book
+from api.bench.books import GOVERNMENT, BookFacts, data_dir, make_book
 from api.bench.cluster import Cluster
-from api.bench.importing import data_dir, import_cell, import_file, peak_mib, write_file
+from api.bench.importing import import_cell, import_file, peak_mib, write_file
 from api.bench.report import Cell, Contender, Ratio, Report, figure, rounds_of
 from api.bench.workload import Shape, bank_accounts, plain_accounts
 from api.bench.yardsticks import bare, schema
@@ -50,8 +51,8 @@ class PostSizes:
 
 def run_post(cluster: Cluster, sizes: PostSizes, say: Callable[[str], None]) -> Report:
     """The whole bench. Raises BenchRunError."""
-    with data_dir() as folder:
-        return _PostBench(cluster, sizes, say, folder).run()
+    with tempfile.TemporaryDirectory(prefix="rkud-bench-") as folder:
+        return _PostBench(cluster, sizes, say, Path(folder)).run()
 
 
 class _PostBench:
@@ -118,7 +119,8 @@ class _PostBench:
     def _measure(self, facts: BookFacts, shape: Shape, count: int) -> Cell:
         path = self._file(facts, shape, count)
         app_url = self._cluster.create("book", "template").app
-        cell = import_cell(app_url, self._folder, path, count, self._cluster)
+        with data_dir() as folder:
+            cell = import_cell(app_url, folder, path, count, self._cluster)
         self._cluster.drop("book")
         return cell
 
@@ -126,7 +128,8 @@ class _PostBench:
         database = self._folder / "rkud.db"
         url = f"sqlite:///{database}"
         facts = make_book(url, url)
-        cell = import_cell(url, self._folder, self._file(facts, "hot", count), count, None)
+        with data_dir() as folder:
+            cell = import_cell(url, folder, self._file(facts, "hot", count), count, None)
         for path in self._folder.glob("rkud.db*"):
             path.unlink()
         return cell
@@ -174,7 +177,8 @@ class _PostBench:
         held = []
         for count in (short, long):
             app_url = self._cluster.create("book", "template").app
-            held.append(peak_mib(app_url, self._folder, self._file(facts, "hot", count)))
+            with data_dir() as folder:
+                held.append(peak_mib(app_url, folder, self._file(facts, "hot", count)))
             self._cluster.drop("book")
         report.ratios.append(
             Ratio(f"memory, {_LONGER}x the file / the file", [held[1] / held[0]], at_most=1.1)
@@ -194,7 +198,8 @@ class _PostBench:
             path = self._folder / f"history-{lines}.jsonl"
             write_file(path, facts, "hot", count, prefix="Y", journals_a_day=a_day)
             app_url = self._cluster.create("book", "template").app
-            import_file(app_url, self._folder, path, count)
+            with data_dir() as folder:
+                import_file(app_url, folder, path, count)
             path.unlink()
             took.append(_balance_ms(app_url, facts))
             self._cluster.drop("book")

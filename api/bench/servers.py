@@ -17,11 +17,10 @@ from typing import Final
 import msgspec
 
 from api.bench import machine
-from api.bench.books import GOVERNMENT, ORIGIN
+from api.bench.books import GOVERNMENT
 from api.bench.cluster import Cluster
 from api.bench.load import Measured, Plan
 from api.bench.report import Cell
-from api.opening import make_keys
 
 __all__ = ["BenchRunError", "Serving", "put_load", "serving_product", "serving_yardstick"]
 
@@ -45,19 +44,16 @@ class Serving:
 
 
 @contextlib.contextmanager
-def serving_product(app_url: str) -> Iterator[Serving]:
+def serving_product(app_url: str, folder: Path) -> Iterator[Serving]:
     """`rkud serve` as an operator starts it: one worker, default settings, access log to a file."""
-    with tempfile.TemporaryDirectory(prefix="rkud-bench-") as folder:
-        data_dir = Path(folder) / "data"
-        keys = data_dir / "keys"
-        for directory in (data_dir, keys):
-            directory.mkdir(mode=0o700)
-        make_keys(keys, GOVERNMENT, ORIGIN)
-        environment = {"RKUD_DATA_DIR": str(data_dir), "RKUD_DATABASE_URL": app_url}
-        port = _free_port()
-        command = [*_RKUD, "serve", "--port", str(port)]
-        with _process(command, environment, Path(folder) / "log", port) as pid:
-            yield Serving(pid, port, f"/v1/governments/{GOVERNMENT}/journals")
+    environment = {"RKUD_DATA_DIR": str(folder), "RKUD_DATABASE_URL": app_url}
+    port = _free_port()
+    command = [*_RKUD, "serve", "--port", str(port)]
+    with (
+        tempfile.TemporaryDirectory(prefix="rkud-bench-") as logs,
+        _process(command, environment, Path(logs) / "log", port) as pid,
+    ):
+        yield Serving(pid, port, f"/v1/governments/{GOVERNMENT}/journals")
 
 
 @contextlib.contextmanager

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import typer
 
-from api.cli import book, journals, server
+from api.bench import command as bench
+from api.cli import audit, bank, book, demo, journals, people, server
 
 __all__ = ["app"]
 
@@ -17,4 +18,9 @@ app = typer.Typer(
 )
 book.add_to(app)
 server.add_to(app)
+demo.add_to(app)
 journals.add_to(app)
+people.add_to(app)
+bank.add_to(app)
+audit.add_to(app)
+bench.add_to(app)

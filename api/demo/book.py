@@ -26,7 +26,7 @@ from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
 
 from api.data_dir import DATABASE, check_directory, create_data_dir
-from api.demo.data import DemoData
+from api.demo.data import ORIGIN, DemoData
 from api.demo.errors import DemoDatabaseError, DemoRunningError, NotADemoBookError
 from api.demo.server import shifted_clock
 from api.engine import make_engine, reading
@@ -157,7 +157,7 @@ def open_demo_book(
             bank_account_name=f"RKUD {data.province}, {data.bank_name}",
             recognition="on_issue",
             fiscal_years=years,
-            origin=f"demo.rkud.example/{data.banten.province.code}",
+            origin=ORIGIN,
             zone=data.zone,
             is_demo=True,
             feed=("receipt",),

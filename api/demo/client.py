@@ -10,7 +10,7 @@ from typing import Any, Final
 import httpx2
 import msgspec
 
-from api.demo.errors import ApiRefusedError
+from api.demo.errors import ApiRefusedError, ServerSilentError
 
 __all__ = ["Api"]
 
@@ -55,7 +55,7 @@ class Api:
             "content-type": "application/json",
         }
         content = msgspec.json.encode(body) if body is not None else b""
-        answer = await self._client.post(self._base + path, content=content, headers=headers)
+        answer = await self._send("POST", self._base + path, content=content, headers=headers)
         return _read("POST", path, answer)
 
     async def post_file(
@@ -68,22 +68,22 @@ class Api:
             "idempotency-key": f"{self._run}-{self.acts}",
             "content-type": "application/octet-stream",
         }
-        answer = await self._client.post(
-            self._base + path, content=data, headers=headers, params=dict(params)
+        answer = await self._send(
+            "POST", self._base + path, content=data, headers=headers, params=dict(params)
         )
         return _read("POST", path, answer)
 
     async def get(self, token: str, path: str, **params: str | int) -> Any:
         """Read. Raises ApiRefusedError."""
-        answer = await self._client.get(
-            self._base + path, headers={"authorization": f"Bearer {token}"}, params=params
+        answer = await self._send(
+            "GET", self._base + path, headers={"authorization": f"Bearer {token}"}, params=params
         )
         return _read("GET", path, answer)
 
     async def get_bytes(self, token: str, path: str) -> bytes:
         """Read bytes as they are. Raises ApiRefusedError."""
-        answer = await self._client.get(
-            self._base + path, headers={"authorization": f"Bearer {token}"}
+        answer = await self._send(
+            "GET", self._base + path, headers={"authorization": f"Bearer {token}"}
         )
         if answer.status_code >= 300:
             _read("GET", path, answer)
@@ -91,10 +91,16 @@ class Api:
 
     async def get_public(self, path: str) -> bytes:
         """Read what needs no token, from the root of the server. Raises ApiRefusedError."""
-        answer = await self._client.get(path)
+        answer = await self._send("GET", path)
         if answer.status_code >= 300:
             _read("GET", path, answer)
         return answer.content
+
+    async def _send(self, method: str, path: str, **more: Any) -> httpx2.Response:
+        try:
+            return await self._client.request(method, path, **more)
+        except httpx2.TransportError as error:
+            raise ServerSilentError(url=self.url, reason=type(error).__name__) from error
 
 
 def _read(method: str, path: str, answer: httpx2.Response) -> Any:

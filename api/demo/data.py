@@ -18,7 +18,7 @@ import msgspec
 from ledger.money import parse_sen, sen_text
 
 __all__ = [
-    "GOVERNMENT",
+    "ORIGIN",
     "BudgetRow",
     "DemoData",
     "Order",
@@ -28,7 +28,8 @@ __all__ = [
     "withheld",
 ]
 
-GOVERNMENT: Final = "36"
+#: Name of the demo's log; no real log has it.
+ORIGIN: Final = "demo.rkud.example/36"
 #: Recipients of the one list among the SP2Ds (fewer where the whole day is smaller).
 LIST_PAYEES: Final = 200
 #: What has been released by the fourth quarter, of each line.

@@ -7,6 +7,7 @@ What the demo refuses, by name.
     ├── DemoDatabaseError      RKUD_DATABASE_URL is set; the demo keeps its book in the directory
     ├── TooLargeADemoError     more orders than the demo budget has room for
     ├── ServerStoppedError     the server ended before it was told to
+    ├── ServerSilentError      no answer came
     ├── BankStoppedError       the bank's process refused or failed
     ├── ApiRefusedError        the API refused what the demo asked
     └── DemoMismatchError      an answer is not what the day's own papers say
@@ -25,6 +26,7 @@ __all__ = [
     "DemoMismatchError",
     "DemoRunningError",
     "NotADemoBookError",
+    "ServerSilentError",
     "ServerStoppedError",
     "TooLargeADemoError",
 ]
@@ -89,6 +91,13 @@ class ServerStoppedError(DemoError):
 
     def __init__(self, *, log: str) -> None:
         super().__init__(f"the server ended; its log is {log}", log=log)
+
+
+class ServerSilentError(DemoError):
+    """The connection broke, or no answer came in time."""
+
+    def __init__(self, *, url: str, reason: str) -> None:
+        super().__init__(f"{url} does not answer: {reason}", url=url, reason=reason)
 
 
 class BankStoppedError(DemoError):

@@ -7,16 +7,17 @@ Nothing of what went wrong at the bank is known here but from its statement and 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any, Final
 
 from api.demo.bank import BankAnswer
 from api.demo.client import Api
 from api.demo.office import Office
+from ledger.money import parse_sen
 
-__all__ = ["Evening", "Finding", "Item", "findings_of", "take_in"]
+__all__ = ["Evening", "Finding", "Item", "Recorded", "findings_of", "take_in"]
 
 _PAGE: Final = 500
 
@@ -27,6 +28,7 @@ class Item:
 
     side: str
     id: int
+    day: str
     amount: str
     reason: str
     reference: str
@@ -36,7 +38,13 @@ class Item:
     def of(cls, row: dict[str, Any]) -> Item:
         """From a row of `/open-items`."""
         return cls(
-            row["side"], row["item"], row["amount"], row["reason"], row["reference"], row["key"]
+            row["side"],
+            row["item"],
+            row["day"],
+            row["amount"],
+            row["reason"],
+            row["reference"],
+            row["key"],
         )
 
 
@@ -48,18 +56,34 @@ class Finding:
     reference: str
     items: tuple[Item, ...]
 
+    @property
+    def amount_sen(self) -> int:
+        """Of a rejection the payment; else what the bank has over the books, or they over it."""
+        if self.name == "rejection" or len(self.items) == 1:
+            return parse_sen(self.items[0].amount)
+        bank = sum(parse_sen(each.amount) for each in self.items if each.side == "bank")
+        return bank - sum(parse_sen(each.amount) for each in self.items if each.side == "book")
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """A payment that the bank did not keep: its reference and amount."""
+
+    reference: str
+    amount: str
+
 
 @dataclass(slots=True)
 class Evening:
     """What the day's end brought: answers of the API, as they are."""
 
     statement: dict[str, Any]
-    recorded: dict[str, int]
+    paid: int
+    rejected: list[Recorded]
+    returned: list[Recorded]
     run: dict[str, Any]
     proof: dict[str, Any]
     position: dict[str, Any]
-    rejected: list[str] = field(default_factory=list)
-    returned: list[str] = field(default_factory=list)
 
 
 async def take_in(
@@ -91,12 +115,12 @@ async def take_in(
     run = await api.post(token, "/reconciliations", {"through": day})
     return Evening(
         statement=taken,
-        recorded={"paid": len(paid), "rejected": len(rejected), "returned": len(returned)},
+        paid=len(paid),
+        rejected=[await _recorded(api, token, each) for each in rejected],
+        returned=[await _recorded(api, token, each) for each, *_ in returned],
         run=run,
         proof=await api.get(token, "/open-items", through=day),
         position=await api.get(token, "/cash-position", day=day),
-        rejected=rejected,
-        returned=[reference for reference, *_ in returned],
     )
 
 
@@ -117,14 +141,16 @@ def findings_of(evening: Evening) -> list[Finding]:
     ]
 
 
-def _named(items: Iterable[Item], evening: Evening) -> str:
-    group = list(items)
+def _named(group: Sequence[Item], evening: Evening) -> str:
     debits = [each for each in group if each.side == "bank" and each.amount.startswith("-")]
     booked = [each for each in group if each.side == "book"]
     if len(debits) > len([each for each in booked if each.amount.startswith("-")]) and booked:
         return "twin"
-    if group[0].key.removeprefix("pay:") in evening.rejected and not debits:
+    rejected = {each.reference for each in evening.rejected}
+    if len(booked) == 2 and not debits and group[0].key.removeprefix("pay:") in rejected:
         return "rejection"
+    if debits and len(debits) * 2 == len(group) and not booked:
+        return "correction"
     return group[0].reason
 
 
@@ -135,6 +161,10 @@ def _reference(items: list[Item]) -> str:
 def _is_retur(row: dict[str, Any]) -> bool:
     """Money back from another bank; the bank's own corrections carry the reversal mark."""
     return not row["reversal"] and not str(row["amount"]).startswith("-")
+
+
+async def _recorded(api: Api, token: str, reference: str) -> Recorded:
+    return Recorded(reference, (await api.get(token, f"/payments/{reference}"))["amount"])
 
 
 async def _record(

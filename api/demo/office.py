@@ -46,6 +46,7 @@ STAFF: Final[dict[str, tuple[str, str]]] = {
     "kuasa-bud": ("deputy_treasurer", "Hendra Nugraha"),
     "penerimaan": ("receipts_officer", "Yuni Fitriani"),
     "rekonsiliasi": ("reconciler", "Dedi Setiawan"),
+    "rekonsiliasi-2": ("reconciler", "Iman Gunawan"),
     "inspektorat": ("inspector", "Wulan Permata"),
 }
 _SIGNING: Final = ("verifikator", "kuasa-bud")

@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import select as io_select
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -50,6 +51,7 @@ class DemoServer:
         )
         try:
             self.url = self._wait()
+            self._wait_for_answer()
         except BaseException:
             self.stop()
             raise
@@ -92,6 +94,19 @@ class DemoServer:
                 raise ServerStoppedError(log=str(self._log))
             said += piece
         return said.split(b"\n", 1)[0].decode().rpartition(" ")[2]
+
+    def _wait_for_answer(self) -> None:
+        """It says where before it listens. Raises ServerStoppedError."""
+        deadline = time.monotonic() + _START_SECONDS
+        host, _, port = self.url.rpartition("/")[2].rpartition(":")
+        while self._process.poll() is None and time.monotonic() < deadline:
+            try:
+                socket.create_connection((host, int(port)), timeout=1).close()
+            except OSError:
+                time.sleep(0.02)
+            else:
+                return
+        raise ServerStoppedError(log=str(self._log))
 
 
 def _serve(offset: timedelta, port: int) -> None:

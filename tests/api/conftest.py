@@ -15,7 +15,7 @@ from tests.databases import Database
 @pytest.fixture(autouse=True)
 def _logging() -> None:
     """The product's own logging, so that what a test captures is what an operator sees."""
-    logs.configure()
+    logs.configure(once=False)
 
 
 @pytest.fixture

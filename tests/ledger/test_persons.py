@@ -296,22 +296,25 @@ def test_settings_by_two_hands_take_effect(engine: Engine) -> None:
     assert [] == people_findings(engine)
 
 
-def test_proposal_changed_behind_the_ledger_is_not_confirmed(engine: Engine) -> None:
-    """The second half compares the stored proposal with its leaf."""
+@pytest.mark.parametrize("changes", [{}, {"leaf_index": 10**6}, {"proposed_by": ADMIN_2}])
+def test_proposal_changed_behind_the_ledger_is_not_confirmed(
+    engine: Engine, changes: dict[str, object]
+) -> None:
+    """The second half compares the stored proposal with its leaf; one without a leaf is none."""
+    appoint(engine, "admin-3", "admin")
     proposal = propose(engine, ADMIN_1, AddEntity(SKPD, "Dinas Kesehatan"))
     with begin(engine) as conn:
         row = conn.execute(text("SELECT * FROM proposal WHERE id = :id"), {"id": proposal}).one()
-        values = dict(row._mapping) | {
-            "id": "p-forged",
-            "content": bytes(row.content).replace(b"Kesehatan", b"Gelap"),
-        }
+        forged = bytes(row.content).replace(b"Kesehatan", b"Gelap")
+        values = dict(row._mapping) | {"id": "p-forged", "content": forged} | changes
         conn.execute(
             text(f"INSERT INTO proposal VALUES ({', '.join(f':{c}' for c in row._mapping)})"),
             values,
         )
+    leaf = values["leaf_index"]
 
-    assert ("proposal_altered", {"proposal": "p-forged", "leaf_index": row.leaf_index}) == refusal(
-        one(engine, Confirm(ADMIN_2, "p-forged"))
+    assert ("proposal_altered", {"proposal": "p-forged", "leaf_index": leaf}) == refusal(
+        one(engine, Confirm("admin-3", "p-forged"))
     )
     assert [("row_without_leaf", "proposal", "p-forged")] == [
         (f.code, f.table, f.key) for f in people_findings(engine)

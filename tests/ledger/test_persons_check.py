@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import Connection, Engine, inspect, text
 
 from audit.canonical import canonical, parse_canonical
+from ledger import people_check
 from ledger.findings import Finding
 from ledger.hands_check import check_grants
 from ledger.people_check import REDERIVED, check_people
@@ -60,13 +61,21 @@ def test_book_of_every_act_is_clean(filled: Database, engine: Engine) -> None:
         assert all(conn.exec_driver_sql(f"SELECT count(*) FROM {t}").scalar() for t in CHECKED)
 
 
-def test_every_column_edited_is_found_and_named(filled: Database) -> None:
+def test_every_column_edited_is_found_and_named(
+    filled: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Each column of each table: the finding names table and column, and the row by its key."""
     missed, unnamed = [], []
+    charts = people_check._check_charts
     with unguarded(filled) as conn:
         columns = {name: inspect(conn).get_columns(name) for name in CHECKED}
         for table in CHECKED:
             place = _place(conn, table)
+            # Thousands of accounts, read for each edit, would take most of the time.
+            is_chart = table in ("chart", "account")
+            monkeypatch.setattr(
+                people_check, "_check_charts", charts if is_chart else lambda *_: iter(())
+            )
             for column in (str(c["name"]) for c in columns[table]):
                 # The last row: made by two hands, where the first is the installer's.
                 at, value = conn.execute(

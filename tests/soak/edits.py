@@ -1,7 +1,9 @@
 """
 Edit every column of every posted table behind the ledger's back; each edit must be found and named.
 
-    python -m tests.soak.edits --url URL [--seed 1] [--rows 1] [--table NAME]
+    python -m tests.soak.edits [--engine postgresql] [--seed 1] [--table NAME] [--url URL --vkey VKEY]
+
+Without a URL the demo makes a small book first; for PostgreSQL its rows are copied as they are.
 
 For each table and column a row is chosen by seed, the table's triggers are taken away, the value is
 changed, the triggers are put back, `fsck` runs, and everything is rolled back. A column is protected
@@ -13,16 +15,24 @@ without one. The database is left as it was.
 from __future__ import annotations
 
 import argparse
+import contextlib
+import os
 import random
+import subprocess
 import sys
+import tempfile
 from collections import Counter
+from pathlib import Path
 
 from sqlalchemy import BigInteger, Connection, Engine, LargeBinary, Table, text
 from sqlalchemy.exc import DBAPIError
 
 from api.engine import make_engine
 from api.fsck import CHECKS, UNPROTECTED, check_all
+from api.migrations_runner import upgrade
+from api.private_postgres import PrivatePostgres
 from audit.database import metadata
+from audit.keys import load_log_key
 
 #: Not posted: a mirror of leaf hashes that nothing trusts.
 LEFT_OUT = {"log_node"}
@@ -150,22 +160,79 @@ def run(url: str, government: str, *, seed: int, only: str, vkeys: list[str]) ->
     return 1 if missed else 0
 
 
+def demo_book(folder: Path) -> tuple[str, str]:
+    """A small day of the demo: URL of its database, and the log's key."""
+    data = folder / "data"
+    done = subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            "from api.cli import main; main()",
+            "demo",
+            "--sp2d",
+            "12",
+            "--exit",
+        ],
+        env=os.environ | {"RKUD_DATA_DIR": str(data)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        raise SystemExit(done.stdout[-2000:] + done.stderr[-2000:])
+    key = load_log_key(next((data / "keys").glob("log-*.key")))
+    return f"sqlite:///{data}/rkud.db", key.verifier.vkey
+
+
+def copied(url: str, owner_url: str) -> str:
+    """The same rows in a PostgreSQL database, put there by its owner with the triggers away."""
+    upgrade(owner_url)
+    source, target = make_engine(url), make_engine(owner_url)
+    with source.connect() as old, target.begin() as new:
+        new.exec_driver_sql("SET CONSTRAINTS ALL DEFERRED")
+        waiting = [t for t in metadata.sorted_tables]
+        restore = [statement for t in waiting for statement in _take_triggers(new, t.name)]
+        while waiting:
+            # Parents first: a table whose parents are not there yet is tried again in the next round.
+            later = []
+            for table in waiting:
+                rows = [row._asdict() for row in old.execute(table.select())]
+                try:
+                    with new.begin_nested():
+                        if rows:
+                            new.execute(table.insert(), rows)
+                except DBAPIError:
+                    later.append(table)
+            if len(later) == len(waiting):
+                raise SystemExit(f"can't copy {[t.name for t in later]}")
+            waiting = later
+        for statement in restore:
+            new.exec_driver_sql(statement)
+    source.dispose()
+    target.dispose()
+    return owner_url
+
+
 def main() -> int:
     """Parse the arguments and run."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--url", required=True, help="the owner's URL on PostgreSQL")
+    parser.add_argument("--engine", choices=["sqlite", "postgresql"], default="sqlite")
+    parser.add_argument("--url", default="", help="the owner's URL on PostgreSQL")
     parser.add_argument("--government", default="36")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--table", default="")
-    parser.add_argument("--vkey", action="append", default=[], help="the log's key")
-    arguments = parser.parse_args()
-    return run(
-        arguments.url,
-        arguments.government,
-        seed=arguments.seed,
-        only=arguments.table,
-        vkeys=arguments.vkey,
-    )
+    parser.add_argument("--vkey", default="", help="the log's key")
+    given = parser.parse_args()
+    with contextlib.ExitStack() as stack:
+        url, vkey = given.url, given.vkey
+        if not url:
+            folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+            url, vkey = demo_book(folder)
+        if not given.url and given.engine == "postgresql":
+            server = stack.enter_context(PrivatePostgres(durable=False))
+            url = copied(url, server.create_database("edits").owner)
+        vkeys = [vkey] if vkey else []
+        return run(url, given.government, seed=given.seed, only=given.table, vkeys=vkeys)
 
 
 if __name__ == "__main__":

@@ -9,7 +9,12 @@ read `FOR UPDATE` in order of their id and changed, commit, 201. Sixteen databas
 from __future__ import annotations
 
 import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import date
+from typing import Final
+
+from anyio import to_thread
 from fastapi import FastAPI
 from pydantic import BaseModel
 from sqlalchemy import BigInteger, ForeignKey, LargeBinary, create_engine, select
@@ -19,7 +24,8 @@ from api.bench.yardsticks.schema import SIGNATURE, account_ids, audit_of
 
 __all__ = ["app"]
 
-_engine = create_engine(os.environ["RKUD_YARDSTICK_URL"], pool_size=16, max_overflow=0)
+_CONNECTIONS: Final = 16
+_engine = create_engine(os.environ["RKUD_YARDSTICK_URL"], pool_size=_CONNECTIONS, max_overflow=0)
 
 
 class Base(DeclarativeBase):
@@ -97,7 +103,14 @@ def _sen(text: str) -> int:
     return int(text.replace(".", ""))
 
 
-app = FastAPI()
+@asynccontextmanager
+async def _lifespan(_: FastAPI) -> AsyncIterator[None]:
+    # As many worker threads as connections: more would only wait for one.
+    to_thread.current_default_thread_limiter().total_tokens = _CONNECTIONS
+    yield
+
+
+app = FastAPI(lifespan=_lifespan)
 
 
 @app.post("/journals", status_code=201)
@@ -119,9 +132,13 @@ def post(body: JournalBody) -> dict[str, int]:
     with Session(_engine, expire_on_commit=False) as session, session.begin():
         session.add(header)
         session.flush()
-        # The hot row is locked last of all statements, and no longer than it takes to commit.
+        # Last, so that the hot row is held no longer than it takes to commit; without touching
+        # keys, which the entries' foreign keys have locked already.
         found = session.scalars(
-            select(Account).where(Account.id.in_(wanted)).order_by(Account.id).with_for_update()
+            select(Account)
+            .where(Account.id.in_(wanted))
+            .order_by(Account.id)
+            .with_for_update(key_share=True)
         )
         accounts = {account.id: account for account in found}
         for account, sen in amounts:

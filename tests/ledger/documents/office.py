@@ -330,7 +330,7 @@ class Office:
             }
 
     def findings(self) -> list[Finding]:
-        """What the checks of books, budget and documents find wrong."""
+        """What the checks of books, people, budget and documents find wrong."""
         checks = (check_journals, check_balances, check_people, check_budget, check_documents)
         with reading(self.engine) as conn:
             return [

@@ -1,0 +1,139 @@
+"""`rkud audit checkpoint|export|prove|verify|recover`: thin over the audit package."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from api.cli.common import GovernmentOption, JsonOption, open_book_of, plain, print_json
+
+if TYPE_CHECKING:
+    from api.settings import Settings
+
+__all__ = ["add_to"]
+
+_app = typer.Typer(help="The signed log.", no_args_is_help=True)
+
+
+def add_to(app: typer.Typer) -> None:
+    """Put the commands into the tree."""
+    app.add_typer(_app, name="audit")
+
+
+def _vkeys(settings: Settings, government: str) -> list[str]:
+    """Public keys of the log, all that ever signed it and lie here."""
+    from api.checkpoints import log_keys_of  # noqa: PLC0415
+
+    return [key.verifier.vkey for key in log_keys_of(settings.keys(), government)]
+
+
+@_app.command("checkpoint")
+def checkpoint(government: GovernmentOption = "", as_json: JsonOption = False) -> None:
+    """Sign what is committed, and publish it."""
+    from api.checkpoints import signer_for  # noqa: PLC0415
+    from api.clock import system_clock  # noqa: PLC0415
+    from api.engine import begin  # noqa: PLC0415
+    from audit.checkpoints import seal  # noqa: PLC0415
+
+    with open_book_of(government) as (settings, engine, code), begin(engine) as conn:
+        sealed = seal(conn, code, signer_for(settings.keys(), code), now=system_clock())
+    if as_json:
+        print_json(
+            {
+                "origin": sealed.origin,
+                "size": sealed.size,
+                "root": sealed.root.hex(),
+                "note": sealed.note.decode(),
+                "fresh": sealed.fresh,
+            }
+        )
+    else:
+        typer.echo(sealed.note.decode(), nl=False)
+
+
+@_app.command("export")
+def export(
+    directory: Annotated[Path, typer.Argument(help="New, or an earlier export of this log.")],
+    disclosures: Annotated[
+        bool, typer.Option("--disclosures", help="With the private values, for an inspector.")
+    ] = False,
+    government: GovernmentOption = "",
+    as_json: JsonOption = False,
+) -> None:
+    """Write the log as C2SP tlog-tiles, with what is needed to recompute the books."""
+    from api.checkpoints import signer_for  # noqa: PLC0415
+    from api.clock import system_clock  # noqa: PLC0415
+    from api.engine import begin, reading  # noqa: PLC0415
+    from audit.checkpoints import seal  # noqa: PLC0415
+    from audit.export import export as write  # noqa: PLC0415
+    from audit.tiles_shell import read_tree  # noqa: PLC0415
+    from ledger.book_export import BookExport  # noqa: PLC0415
+
+    with open_book_of(government) as (settings, engine, code), reading(engine) as snapshot:
+        size = read_tree(snapshot, code).size
+        with begin(engine) as conn:
+            # The claims are of the snapshot, so it is just its acts that are sealed.
+            signer = signer_for(settings.keys(), code)
+            sealed = seal(conn, code, signer, now=system_clock(), size=size)
+        done = write(
+            snapshot,
+            directory,
+            code,
+            vkeys=_vkeys(settings, code),
+            books=BookExport(),
+            sealed=sealed,
+            disclosures=disclosures,
+        )
+    values = {
+        "directory": str(done.directory),
+        "origin": done.origin,
+        "size": done.size,
+        "root": done.root.hex(),
+        "checkpoints": done.checkpoints,
+        "attachments": done.attachments,
+        "claims": done.claims,
+        "disclosures": done.disclosures,
+        "root_matches": done.root_matches,
+    }
+    if as_json:
+        print_json(values)
+    else:
+        for name, value in values.items():
+            typer.echo(f"{name}: {plain(value)}")
+    if not done.root_matches:
+        raise typer.Exit(1)
+
+
+@_app.command("prove")
+def prove(
+    index: Annotated[int, typer.Argument(min=0, help="Number of the entry, from 0.")],
+    output: Annotated[Path, typer.Option("-o", "--output", help="FILE.tlog-proof")],
+    government: GovernmentOption = "",
+) -> None:
+    """Cut one entry and its proof out of the log (C2SP tlog-proof)."""
+    from api.engine import reading  # noqa: PLC0415
+    from audit.checkpoint import parse_checkpoint  # noqa: PLC0415
+    from audit.checkpoints import latest  # noqa: PLC0415
+    from audit.note import parse_note  # noqa: PLC0415
+    from audit.proving import prove_entry  # noqa: PLC0415
+    from audit.tiles_shell import NotPublishedError, read_tree, tile_reader  # noqa: PLC0415
+
+    with open_book_of(government) as (_, engine, code), reading(engine) as conn:
+        last = latest(conn, code)
+        if last is None:
+            raise NotPublishedError("checkpoint")
+        size = parse_checkpoint(parse_note(last.note).text, extensions=True).size
+        tiles = tile_reader(conn, read_tree(conn, code), size)
+        paths = prove_entry(tiles, last.note, index).write(output)
+    for path in paths:
+        typer.echo(plain(path))
+
+
+@_app.command("verify", context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+def verify(context: typer.Context) -> None:
+    """Verify an export offline: DIR --vkey VKEY. The same as `python -m audit verify`."""
+    from audit.__main__ import main  # noqa: PLC0415
+
+    raise typer.Exit(main(["verify", *context.args]))

@@ -1,0 +1,46 @@
+"""
+Acts of the operator's commands: put to the books as any other, then sealed.
+
+Another process may serve the same book at the same time: the database's lock orders the two, and
+the signer's own lock the checkpoints.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+from sqlalchemy import Engine
+
+from api.checkpoints import CheckpointJob
+from api.clock import Clock, system_clock
+from api.committer import Committer
+from api.settings import Settings
+from ledger.posting import Accepted, Command
+
+__all__ = ["put"]
+
+
+def put(
+    engine: Engine,
+    settings: Settings,
+    government: str,
+    command: Command,
+    *,
+    clock: Clock = system_clock,
+) -> dict[str, Any]:
+    """
+    Do one act and seal it; what it answers.
+
+    Raises:
+        LedgerError, AuditError, ApiError: It was refused, or could not be done. A checkpoint that
+        can't be signed is logged and left to the next one: the act stands.
+    """
+    checkpoints = CheckpointJob(engine, settings.keys(), clock=clock)
+    committer = Committer(engine, government, clock=clock, refuses=checkpoints.refuses)
+    outcome = committer.post([command])[0]
+    if isinstance(outcome, Accepted):
+        checkpoints.seal_now(government)
+        answer: dict[str, Any] = msgspec.json.decode(outcome.answer)
+        return answer
+    raise outcome.error
