@@ -12,6 +12,8 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
+from itertools import count
 from pathlib import Path
 from typing import Final
 
@@ -20,40 +22,88 @@ from sqlalchemy import Engine
 from api import metrics
 from api.clock import Clock
 from api.engine import begin, reading
+from api.errors import LogKeyMissingError
 from api.logs import log
-from audit.checkpoints import check_not_behind, seal
+from audit.checkpoints import Sealed, check_not_behind, seal
 from audit.errors import AuditError, DatabaseBehindSignerError, LogDamagedError, WrongOriginError
-from audit.keys import load_log_key
-from audit.log import BookMissingError
+from audit.keys import generate_log_key, load_log_key, save_log_key
 from audit.note import Ed25519Signer
 from audit.signer import MonotonicSigner
+from audit.tiles_shell import read_tree
 
-__all__ = ["CheckpointJob", "log_key_path", "log_keys_of", "signer_for", "signer_state_path"]
+__all__ = [
+    "CheckpointJob",
+    "log_key_path",
+    "log_keys_of",
+    "make_signer",
+    "seal_book",
+    "signer_for",
+    "signer_state_path",
+]
 
 _RETRY_SECONDS: Final = 1.0
 
 
-def log_key_path(keys: Path, government: str) -> Path:
-    """Where the log key of a government lies."""
-    return keys / f"log-{government}.key"
+def log_key_path(keys: Path, government: str, shard: int = 1) -> Path:
+    """Where the key of a government's log lies; a log that was recovered goes on as shard 2, 3 ..."""
+    return keys / f"log-{_named(government, shard)}.key"
+
+
+def signer_state_path(keys: Path, government: str, shard: int = 1) -> Path:
+    """Where the signer of a shard remembers what it signed."""
+    return keys / f"signer-{_named(government, shard)}.json"
+
+
+def _named(government: str, shard: int) -> str:
+    return government if shard == 1 else f"{government}@{shard}"
 
 
 def log_keys_of(keys: Path, government: str) -> list[Ed25519Signer]:
-    """The key that signs the log of a government, and those that did before."""
-    first = log_key_path(keys, government)
-    earlier = sorted(keys.glob(f"log-{government}@*.key"))
-    return [load_log_key(path) for path in (first, *earlier)]
+    """The keys of all shards of a government's log, in their order. Raises LogKeyMissingError."""
+    found = []
+    for shard in count(1):
+        try:
+            found.append(load_log_key(log_key_path(keys, government, shard)))
+        except FileNotFoundError:
+            break
+    if not found:
+        raise LogKeyMissingError(government=government)
+    return found
 
 
-def signer_state_path(keys: Path, government: str) -> Path:
-    """Where the signer of a government remembers what it signed."""
-    return keys / f"signer-{government}.json"
+def signer_for(keys: Path, government: str, origin: str = "") -> MonotonicSigner:
+    """The signer of the shard *origin* (default: the first). Raises LogKeyMissingError, AuditError."""
+    for shard, key in enumerate(log_keys_of(keys, government), start=1):
+        if origin in ("", key.name):
+            return MonotonicSigner(signer_state_path(keys, government, shard), [key])
+    raise LogKeyMissingError(government=government)
 
 
-def signer_for(keys: Path, government: str) -> MonotonicSigner:
-    """The signer of a government. Raises AuditError, FileNotFoundError."""
-    key = load_log_key(log_key_path(keys, government))
-    return MonotonicSigner(signer_state_path(keys, government), [key])
+def make_signer(keys: Path, government: str, origin: str, shard: int) -> MonotonicSigner:
+    """Key and signer of a shard that has signed nothing, or those of a try that did not end."""
+    path = log_key_path(keys, government, shard)
+    if not path.exists():
+        save_log_key(path, generate_log_key(origin))
+    state = signer_state_path(keys, government, shard)
+    signer = MonotonicSigner(state, [load_log_key(path)])
+    if not state.exists():
+        signer.begin()
+    return signer
+
+
+def seal_book(engine: Engine, keys: Path, government: str, *, now: datetime) -> Sealed:
+    """
+    Sign and publish what is committed, in a transaction of its own.
+
+    Raises:
+        LogKeyMissingError, AuditError: It could not be signed; nothing else depends on it.
+    """
+    with reading(engine) as conn:
+        origin = read_tree(conn, government).origin
+    signer = signer_for(keys, government, origin)
+    with begin(engine) as conn:
+        # Die in here: the signer may remember a note that nobody has; the next seal publishes it.
+        return seal(conn, government, signer, now=now)
 
 
 @dataclass(slots=True)
@@ -183,21 +233,18 @@ class CheckpointJob:
         return max(min(open_since) + self._pause - self._ticks(), 0.001)
 
     def _seal(self, government: str) -> None:
-        signer = signer_for(self._keys, government)
-        with begin(self._engine) as conn:
-            # Die in here: the signer may remember a note that nobody has; the next seal publishes it.
-            sealed = seal(conn, government, signer, now=self._clock())
-        if sealed.fresh:
+        if seal_book(self._engine, self._keys, government, now=self._clock()).fresh:
             metrics.CHECKPOINTS.labels(government).inc()
 
     def _behind(self, government: str) -> AuditError | None:
         try:
-            signed = signer_for(self._keys, government).last()
             with reading(self._engine) as conn:
+                origin = read_tree(conn, government).origin
+                signed = signer_for(self._keys, government, origin).last()
                 check_not_behind(conn, government, signed)
         except (DatabaseBehindSignerError, LogDamagedError, WrongOriginError) as error:
             log.error("log.behind_signer", government=government, error=type(error).__name__)
             return error
-        except (AuditError, FileNotFoundError, BookMissingError):
+        except (AuditError, LogKeyMissingError):
             return None  # no signer here: sealing says so, and /readyz shows it
         return None

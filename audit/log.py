@@ -88,12 +88,13 @@ class Batch:
     _first: int
     _leaves: list[tuple[str, int, int, str, bytes, bytes]] = field(default_factory=list)
     _private: list[bulk.Row] = field(default_factory=list)
+    _sent: int = 0
     _closed: bool = False
 
     @property
     def next_index(self) -> int:
         """Index (0-based) that the next leaf will get."""
-        return self._first + len(self._leaves)
+        return self._first + self._sent + len(self._leaves)
 
     def leaf(self, kind: str, by: str, data: Mapping[str, JsonInput]) -> int:
         """
@@ -163,17 +164,24 @@ class Batch:
         del self._leaves[leaves:]
         del self._private[private:]
 
+    def send(self) -> None:
+        """Write the leaves and private values so far; they can't be rewound any more."""
+        bulk.insert_rows(self.conn, private_value, _PRIVATE_COLUMNS, self._private)
+        bulk.insert_rows(self.conn, log_leaf, _LEAF_COLUMNS, self._leaves)
+        self._frontier = self._frontier.extend(digest for *_, digest in self._leaves)
+        self._sent += len(self._leaves)
+        self._leaves.clear()
+        self._private.clear()
+
     def close(self) -> None:
         """Write leaves, private values, the batch and the new edge. The caller commits."""
         if self._closed:
             raise RuntimeError("batch is closed")
         self._closed = True
-        conn = self.conn
-        bulk.insert_rows(conn, private_value, _PRIVATE_COLUMNS, self._private)
-        if not self._leaves:
+        self.send()
+        if not self._sent:
             return  # refusals alone leave no act; the batch number is not used up
-        edge = self._frontier.extend(digest for *_, digest in self._leaves)
-        bulk.insert_rows(conn, log_leaf, _LEAF_COLUMNS, self._leaves)
+        conn, edge = self.conn, self._frontier
         bulk.insert_rows(
             conn,
             batch_table,

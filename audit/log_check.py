@@ -96,7 +96,7 @@ def check_log(conn: Connection, government: str, vkeys: Sequence[str] = ()) -> I
         seq = max(seq, leaf.batch_seq)
         at = batches.at(leaf.batch_seq) or at
         yield from published.at(walk.origin, walk.frontier)
-    yield from published.rest()
+    yield from published.rest(edge.origin)
     yield from batches.rest()
     for column, want, have in (
         ("size", walk.frontier.size, edge.size),
@@ -177,9 +177,11 @@ class _Checkpoints:
         if row is not None:
             yield from self._check(row, frontier)
 
-    def rest(self) -> Iterator[Finding]:
+    def rest(self, current: str) -> Iterator[Finding]:
         for (origin, size), row in sorted(self._rows.items()):
             known = origin in self._origins
+            # A shard ends because acts were lost that had been signed; its checkpoints stay.
+            ended = known and origin != current
             yield Finding(
                 "checkpoint_beyond_log" if known else "checkpoint_of_unknown_log",
                 f"checkpoint of {origin} at size {size} was published,"
@@ -187,6 +189,7 @@ class _Checkpoints:
                 "checkpoint",
                 str(row.size),
                 "size" if known else "origin",
+                "note" if ended else "error",
             )
 
     def _check(self, row: Any, frontier: Frontier) -> Iterator[Finding]:

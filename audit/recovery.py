@@ -27,15 +27,15 @@ from audit.checkpoints import check_not_behind
 from audit.database import checkpoint, log_edge, log_shard
 from audit.directory import NOTE_MAX, LogDirectory
 from audit.errors import (
+    AuditError,
     DatabaseBehindSignerError,
     LogDamagedError,
-    NotCanonicalError,
     RecoveryError,
     WrongOriginError,
 )
 from audit.events import KINDS
 from audit.log import Batch, instant_text, open_batch
-from audit.merkle import tree_root
+from audit.merkle import leaf_hash, tree_root
 from audit.note import Verifier, parse_note
 from audit.signer import MonotonicSigner, SignerState
 from audit.tiles import TileReader
@@ -80,8 +80,7 @@ class Missing:
         held: list[tuple[str, str, dict[str, Any], bytes]] = []
         head: tuple[int, str, bool] | None = None
         for index in range(self.first, self.first + self.count):
-            body = tiles.entry(index)
-            leaf = _read(index, body)
+            body, leaf = _read(tiles, index)
             now = (leaf["batch"], leaf["at"], bool(leaf.get("clock_clamped", False)))
             if head is not None and now != head:
                 yield MissingBatch(*head, held)
@@ -129,7 +128,7 @@ def find_missing(
         raise RecoveryError("the database is not an earlier state of the exported log")
     kinds: set[str] = set()
     for index in range(tree.size, top.size):
-        kinds.add(str(_read(index, tiles.entry(index))["act"]))
+        kinds.add(str(_read(tiles, index)[1]["act"]))
     return Missing(tree.size, top.size - tree.size, tuple(sorted(kinds)), log, top.size)
 
 
@@ -264,11 +263,15 @@ def _keep_checkpoint(conn: Connection, government: str, note: bytes, now: dateti
         bulk.insert_rows(conn, checkpoint, _COLUMNS, [row])
 
 
-def _read(index: int, body: bytes) -> dict[str, Any]:
+def _read(tiles: TileReader, index: int) -> tuple[bytes, dict[str, Any]]:
+    """A leaf of the export, as the tree has it."""
     try:
+        body = tiles.entry(index)
         leaf = parse_canonical(body)
-    except NotCanonicalError as error:
-        raise RecoveryError(f"leaf {index} of the export: {error}") from error
+    except (AuditError, OSError) as error:
+        raise RecoveryError(f"leaf {index} of the export can't be read: {error}") from error
+    if leaf_hash(body) != tiles.subtree(0, index):
+        raise RecoveryError(f"leaf {index} of the export is not the one that was signed")
     if not isinstance(leaf, dict) or KINDS.get(str(leaf.get("act"))) != leaf.get("v"):
         raise RecoveryError(f"leaf {index} of the export is of a kind that is not known here")
-    return leaf
+    return body, leaf

@@ -42,6 +42,8 @@ _DONE_BY: Final = {
     "journal.reverse": "proposal.confirmed",
     "payee.erase": "payee.erased",
     "allowance.set": "allowance.set",
+    "match.made": "match.made",
+    "match.undone": "match.undone",
 }
 
 

@@ -93,10 +93,11 @@ class BookExport:
         """One object a balance or counter, by table and key."""
         for name, table, key, amounts in _CLAIMS:
             columns = [table.c[c] for c in key] + [table.c[f"{c}_sen"] for c in amounts]
-            rows = conn.execution_options(yield_per=_CHUNK).execute(
+            rows = conn.execute(
                 select(*columns)
                 .where(table.c.government == government)
-                .order_by(*columns[: len(key)])
+                .order_by(*columns[: len(key)]),
+                execution_options={"yield_per": _CHUNK},
             )
             for row in rows:
                 values = tuple(row)

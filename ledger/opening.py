@@ -25,7 +25,7 @@ from ledger.chart import CHART_VERSION, load_chart
 from ledger.errors import InvalidFieldError, LedgerError
 from ledger.journals import AMOUNT_MAX_SEN, Draft, Line, check_day, check_text
 from ledger.money import sen_text
-from ledger.posting import Session, open_session
+from ledger.posting import open_session
 from ledger.settings import FOREVER
 
 __all__ = [

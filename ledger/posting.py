@@ -50,6 +50,8 @@ __all__ = [
 #: What an accepted act answers: JSON-able, without personal data; stored for its key byte for byte.
 Answer = dict[str, JsonInput]
 
+#: A batch that holds this many lines sends them ahead.
+_LINES_SENT: Final = 1_000
 #: Lines beyond this many bytes go into the leaf by hash; the export carries them beside it.
 INLINE_LINES_MAX: Final = 48_000
 
@@ -148,7 +150,7 @@ class _Mark(NamedTuple):
 class Session:
     """An open batch as a command sees it."""
 
-    conn: Connection
+    _conn: Connection
     government: str
     today: str
     batch: Batch
@@ -161,6 +163,12 @@ class Session:
     _answers: list[bulk.Row] = field(default_factory=list)
     _salt: str = ""
     _salt_c: str = ""
+
+    @property
+    def conn(self) -> Connection:
+        """The batch's connection, to read from and write to at once: nothing is under way on it."""
+        bulk.settle(self._conn)
+        return self._conn
 
     # --- journals ------------------------------------------------------------------------------
 
@@ -409,15 +417,35 @@ class Session:
     # --- the end -----------------------------------------------------------------------------------
 
     def flush(self) -> None:
-        """Write everything that was decided. Leaves first: a journal without one is refused."""
-        with bulk.pipelined(self.conn):
-            self._flush()
+        """Write everything that was decided."""
+        with bulk.pipelined(self._conn):
+            bulk.send_ahead(self._conn)
+            self.batch.close()
+            self._send_journals()
+            self._flush_position()
+            bulk.insert_rows(self._conn, t.idempotency, _ANSWER_COLUMNS, self._answers)
 
-    def _flush(self) -> None:
-        conn, government, position = self.conn, self.government, self.position
-        self.batch.close()
-        bulk.insert_rows(conn, t.journal_line, _LINE_COLUMNS, self._lines)
-        bulk.insert_rows(conn, t.journal, _JOURNAL_COLUMNS, self._journals)
+    def send_some(self) -> None:
+        """
+        In a long batch, send the journals decided so far: the database writes while we go on.
+
+        Between commands only, because what was sent can't be rewound. Nothing of it is true before
+        the caller's COMMIT.
+        """
+        if len(self._lines) >= _LINES_SENT and bulk.is_postgresql(self._conn):
+            bulk.send_ahead(self._conn)
+            self.batch.send()
+            self._send_journals()
+
+    def _send_journals(self) -> None:
+        # Behind their leaves, and lines before journals: the triggers refuse any other order.
+        bulk.insert_rows(self._conn, t.journal_line, _LINE_COLUMNS, self._lines)
+        bulk.insert_rows(self._conn, t.journal, _JOURNAL_COLUMNS, self._journals)
+        self._lines.clear()
+        self._journals.clear()
+
+    def _flush_position(self) -> None:
+        conn, government, position = self._conn, self.government, self.position
         fresh: list[bulk.Row] = []
         moved: list[bulk.Row] = []
         for key, cash in position.cash.items():
@@ -441,10 +469,9 @@ class Session:
             [(government, *key, *sums) for key, sums in position.days.items() if any(sums)],
         )
         self._flush_budget()
-        bulk.insert_rows(conn, t.idempotency, _ANSWER_COLUMNS, self._answers)
 
     def _flush_budget(self) -> None:
-        conn, government, position = self.conn, self.government, self.position
+        conn, government, position = self._conn, self.government, self.position
         counters = ("reserved_sen", "spent_sen", "allowance_sen")
         for table, known in (
             (t.release_bucket, position.buckets.values()),
@@ -530,16 +557,18 @@ def post_batch(
     _read_ahead(session, members)
     answers = _stored_answers(session, members)
     results: list[Result] = []
-    for command in commands:
-        if isinstance(command, Group):
-            results.append(_apply_group(session, command, answers))
-        else:
-            results.append(_apply(session, command, answers))
-        if batch.config_rev != session.settings.rev:
-            session.settings = settings_of(conn, government, batch.config_rev)
-            # Until the caller's COMMIT the new settings are only this transaction's.
-            forget(conn, government)
-    session.flush()
+    with bulk.pipelined(conn):
+        for command in commands:
+            if isinstance(command, Group):
+                results.append(_apply_group(session, command, answers))
+            else:
+                results.append(_apply(session, command, answers))
+            if batch.config_rev != session.settings.rev:
+                session.settings = settings_of(session.conn, government, batch.config_rev)
+                # Until the caller's COMMIT the new settings are only this transaction's.
+                forget(conn, government)
+            session.send_some()
+        session.flush()
     return results
 
 

@@ -32,7 +32,6 @@ from reconciliation.decisions import (
     reopen,
     write_decisions,
 )
-from reconciliation.entries import journal_watermark
 from reconciliation.errors import (
     ItemNotOpenError,
     MatchAlreadyUndoneError,
@@ -55,7 +54,7 @@ class MatchByHand(Act):
     """
     Bank lines and book entries that belong together, by two reconcilers.
 
-    lines: ids of bank lines; entries: ids of book entries. One side may be empty where the other
+    lines: ids of bank lines; entries: ids of book entries, as the last run knows them. One side may be empty where the other
     cancels itself out (a double debit and its correction). reason: a text as asked for, a commitment
     once proposed.
     """
@@ -114,7 +113,7 @@ class MatchByHand(Act):
         leaf = act_leaf(
             session,
             "match.made",
-            {"match": match_id, "form": match_form(row, rows), "reason": self.reason},
+            {**self.content(), "match": match_id, "form": match_form(row, rows)},
             hands,
         )
         if leaf != leaf_index:
@@ -124,8 +123,6 @@ class MatchByHand(Act):
 
     def _members(self, session: Session) -> list[Member]:
         """The items with their amounts, once all are open and come out even."""
-        if journal_watermark(session.conn, session.government, self.bank_account) == 0:
-            raise UnknownItemError(side="book", item="(no run yet)", bank_account=self.bank_account)
         members: list[Member] = []
         members += (("bank", i, sen) for i, sen in _open(session, self, "bank", self.lines))
         members += (("book", i, sen) for i, sen in _open(session, self, "book", self.entries))

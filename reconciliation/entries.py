@@ -108,7 +108,7 @@ def pending_entries(
     if through is not None:
         query = query.where(line.journal_id <= through)
     entries = []
-    for row in conn.execute(query):
+    for row in conn.execute(query).all():
         keys = entry_keys(
             payment_reference=row.payment_reference,
             document_no=row.document_no,

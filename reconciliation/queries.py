@@ -272,7 +272,7 @@ def match_rows(
 ) -> Iterator[MatchRow]:
     """Members of all live matches of an account that are dated through a day."""
     rows = conn.execute(_MEMBERS, {"government": government, "bank_account": bank_account})
-    for row in rows:
+    for row in rows.all():
         if (row.booked_on or row.effective_on) > through:
             continue
         if row.side == "bank":

@@ -13,7 +13,7 @@ from api.bench.books import GOVERNMENT, BookFacts
 from api.bench.cluster import Cluster
 from api.bench.report import Cell
 from api.bench.servers import BenchRunError
-from api.bench.workload import JOURNALS_A_DAY, Shape, bodies
+from api.bench.workload import JOURNALS_A_DAY, SPREAD_BANKS, Shape, bodies
 from api.engine import make_engine
 from api.importing import Import
 from api.settings import Settings
@@ -32,10 +32,16 @@ def write_file(
     *,
     prefix: str = "I",
     journals_a_day: int = JOURNALS_A_DAY,
+    banks: int = SPREAD_BANKS,
 ) -> None:
     """*count* journals as JSON lines."""
     source = bodies(
-        shape, count, prefix=prefix, first_day=facts.first_day, journals_a_day=journals_a_day
+        shape,
+        count,
+        prefix=prefix,
+        first_day=facts.first_day,
+        journals_a_day=journals_a_day,
+        banks=banks,
     )
     with path.open("wb") as file:
         file.writelines(body + b"\n" for body in source)

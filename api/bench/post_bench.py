@@ -21,7 +21,7 @@ from api.bench.books import GOVERNMENT, BookFacts, data_dir, make_book
 from api.bench.cluster import Cluster
 from api.bench.importing import import_cell, import_file, peak_mib, write_file
 from api.bench.report import Cell, Contender, Ratio, Report, figure, rounds_of
-from api.bench.workload import Shape, bank_accounts, plain_accounts
+from api.bench.workload import SPREAD_BANKS, Shape, bank_accounts, plain_accounts
 from api.bench.yardsticks import bare, schema
 from api.engine import make_engine, reading
 from ledger import queries
@@ -44,7 +44,7 @@ class PostSizes:
 
     rounds: int = 3
     journals: int = 20_000
-    banks: int = 1_000
+    banks: int = SPREAD_BANKS
     history_small: int = 10_000
     history_large: int = 200_000
 
@@ -137,7 +137,7 @@ class _PostBench:
     def _file(self, facts: BookFacts, shape: Shape, count: int) -> Path:
         path = self._folder / f"{shape}-{count}.jsonl"
         if not path.exists():
-            write_file(path, facts, shape, count)
+            write_file(path, facts, shape, count, banks=self._sizes.banks)
         return path
 
     # --- what comes out --------------------------------------------------------------------------

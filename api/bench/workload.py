@@ -3,7 +3,7 @@ The journals that are posted: bodies as another system would send them, the same
 
 - `hot`: 4 lines, three of them on accounts drawn at random from ten thousand, one on the one RKUD
   cash account.
-- `spread`: the same with the cash over a thousand bank accounts.
+- `spread`: the same with the cash over many bank accounts, a thousand unless told otherwise.
 - `ls16`: an LS payment of goods in both books, 16 lines: RK SKPD, cash and two withholdings in the
   PPKD; five expenses and RK PPKD in the SKPD; five budget lines and SAL in its budget book.
 
@@ -30,6 +30,7 @@ __all__ = [
     "FUND_SOURCE",
     "JOURNALS_A_DAY",
     "SHAPES",
+    "SPREAD_BANKS",
     "BudgetSpot",
     "Shape",
     "bank_accounts",
@@ -118,6 +119,7 @@ def bodies(
     prefix: str,
     first_day: str,
     journals_a_day: int = JOURNALS_A_DAY,
+    banks: int = SPREAD_BANKS,
     seed: int = 3,
 ) -> Iterator[bytes]:
     """
@@ -129,14 +131,14 @@ def bodies(
     random = Random(seed)  # noqa: S311  # as above
     start = date.fromisoformat(first_day)
     day = first_day
-    banks = bank_accounts(SPREAD_BANKS)
+    ids = bank_accounts(banks)
     for n in range(count):
         if journals_a_day and n % journals_a_day == 0:
             day = (start + timedelta(days=n // journals_a_day)).isoformat()
         if shape == "ls16":
             text = _ls16(random, f"{prefix}{n}", day)
         else:
-            bank = banks[0] if shape == "hot" else banks[n % SPREAD_BANKS]
+            bank = ids[0] if shape == "hot" else ids[n % banks]
             text = _four_lines(random, f"{prefix}{n}", day, bank)
         yield text.encode()
 

@@ -32,13 +32,11 @@ def _vkeys(settings: Settings, government: str) -> list[str]:
 @_app.command("checkpoint")
 def checkpoint(government: GovernmentOption = "", as_json: JsonOption = False) -> None:
     """Sign what is committed, and publish it."""
-    from api.checkpoints import signer_for  # noqa: PLC0415
+    from api.checkpoints import seal_book  # noqa: PLC0415
     from api.clock import system_clock  # noqa: PLC0415
-    from api.engine import begin  # noqa: PLC0415
-    from audit.checkpoints import seal  # noqa: PLC0415
 
-    with open_book_of(government) as (settings, engine, code), begin(engine) as conn:
-        sealed = seal(conn, code, signer_for(settings.keys(), code), now=system_clock())
+    with open_book_of(government) as (settings, engine, code):
+        sealed = seal_book(engine, settings.keys(), code, now=system_clock())
     if as_json:
         print_json(
             {
@@ -72,11 +70,11 @@ def export(
     from ledger.book_export import BookExport  # noqa: PLC0415
 
     with open_book_of(government) as (settings, engine, code), reading(engine) as snapshot:
-        size = read_tree(snapshot, code).size
+        tree = read_tree(snapshot, code)
         with begin(engine) as conn:
             # The claims are of the snapshot, so it is just its acts that are sealed.
-            signer = signer_for(settings.keys(), code)
-            sealed = seal(conn, code, signer, now=system_clock(), size=size)
+            signer = signer_for(settings.keys(), code, tree.origin)
+            sealed = seal(conn, code, signer, now=system_clock(), size=tree.size)
         done = write(
             snapshot,
             directory,
@@ -137,3 +135,43 @@ def verify(context: typer.Context) -> None:
     from audit.__main__ import main  # noqa: PLC0415
 
     raise typer.Exit(main(["verify", *context.args]))
+
+
+@_app.command("recover")
+def recover(
+    from_export: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Replay the missing acts from an export of this log."),
+    ] = None,
+    without_texts: Annotated[
+        bool, typer.Option("--without-texts", help="Although private texts are missing in it.")
+    ] = False,
+    new_shard: Annotated[
+        bool, typer.Option("--new-shard", help="End the log here and go on as the next shard.")
+    ] = False,
+    incident: Annotated[
+        str, typer.Option(help="What happened, for the new shard's first leaf.")
+    ] = "",
+    by: Annotated[str, typer.Option("--by", help="Administrator.")] = "admin-1",
+    government: GovernmentOption = "",
+    as_json: JsonOption = False,
+) -> None:
+    """
+    Bring a restored database back to what was signed, or go on openly without it.
+
+    Stop the server first. Exactly one of --from-export and --new-shard is needed.
+    """
+    from api.recovering import go_on_as_shard, replay_export  # noqa: PLC0415
+
+    if (from_export is None) == (not new_shard) or (new_shard and not incident):
+        raise typer.BadParameter("give --from-export DIR, or --new-shard with --incident TEXT")
+    with open_book_of(government) as (settings, engine, code):
+        if from_export is not None:
+            values = replay_export(engine, settings, code, from_export, without_texts=without_texts)
+        else:
+            values = go_on_as_shard(engine, settings, code, incident=incident, by=by)
+    if as_json:
+        print_json(values)
+    else:
+        for name, value in values.items():
+            typer.echo(f"{name}: {plain(value)}")

@@ -12,9 +12,9 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from api import errors as e
-from api.checkpoints import signer_for
+from api.checkpoints import seal_book
 from api.deps import Asker, Books, Government, Key, RuntimeDep, require_any
-from api.engine import begin, reading
+from api.engine import reading
 from api.problems import responses
 from api.routes.journals import ASKING
 from audit import checkpoints, tiles_shell
@@ -98,19 +98,23 @@ async def get_tile(
     "/v1/governments/{government}/audit/checkpoint",
     status_code=201,
     responses=responses(
-        *ASKING, DatabaseBehindSignerError, SignerStateError, e.IdempotencyKeyRequiredError
+        *ASKING,
+        DatabaseBehindSignerError,
+        SignerStateError,
+        e.LogKeyMissingError,
+        e.IdempotencyKeyRequiredError,
+        e.InvalidIdempotencyKeyError,
     ),
     summary="Seal the log now",
 )
 async def seal_now(runtime: RuntimeDep, caller: Asker, _key: Key) -> dict[str, Any]:
     """Any person with a token: it covers what is there, and decides nothing."""
 
-    def seal() -> checkpoints.Sealed:
-        signer = signer_for(runtime.settings.keys(), caller.government)
-        with begin(runtime.engine) as conn:
-            return checkpoints.seal(conn, caller.government, signer, now=runtime.clock())
-
-    sealed = await run_in_threadpool(seal)
+    sealed = await run_in_threadpool(
+        lambda: seal_book(
+            runtime.engine, runtime.settings.keys(), caller.government, now=runtime.clock()
+        )
+    )
     return {
         "origin": sealed.origin,
         "size": sealed.size,

@@ -16,11 +16,11 @@ from ledger.documents import payment_store, store
 from ledger.documents.bodies import check_payee_form, check_sha256
 from ledger.documents.content import SpendingLine
 from ledger.documents.errors import DocumentMoveNotAllowedError, PaymentMoveNotAllowedError
+from ledger.documents.issuing import budget_codes
 from ledger.documents.journals import order_lines, retur_lines
 from ledger.documents.numbers import PAYMENT_SERIES, payment_reference, returned_reference
 from ledger.documents.payment_store import StoredPayment
 from ledger.documents.payments import OUTCOMES, check_step, next_basis, resendable
-from ledger.documents.sp2d import budget_codes
 from ledger.documents.store import StoredDocument
 from ledger.documents.withholdings import Part, part_of
 from ledger.errors import FutureEffectiveDateError, InvalidFieldError

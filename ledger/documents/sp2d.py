@@ -11,37 +11,32 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
 
 from audit.canonical import JsonInput
 from ledger.documents import payment_store, store
+from ledger.documents.approving import approve, facts_of
 from ledger.documents.bodies import ClaimBody, check_claims
-from ledger.documents.checks import Facts, run_checks
+from ledger.documents.checks import run_checks
 from ledger.documents.content import Claim, Content, line_totals, packed
 from ledger.documents.errors import DocumentMoveNotAllowedError
-from ledger.documents.journals import BudgetCode, order_lines
+from ledger.documents.issuing import Issued, issue, order_of
 from ledger.documents.moves import Move, find_move
 from ledger.documents.numbers import (
-    PAYMENT_SERIES,
     SP2D_NUMBER_POLICY,
     document_id,
-    payment_reference,
     sp2d_number,
     sp2d_series,
 )
-from ledger.documents.spm import rooms_of, spm_used_by
 from ledger.documents.store import CONTENT_INLINE_MAX, Hand, StoredDocument
-from ledger.documents.withholdings import whole
 from ledger.errors import (
     FutureEffectiveDateError,
     InvalidFieldError,
-    OwnApprovalError,
     UnknownBankAccountError,
 )
-from ledger.journals import Draft, Line, check_day, check_text
+from ledger.journals import Draft, check_day, check_text
 from ledger.money import sen_text
 from ledger.posting import Answer, Idempotency, Session, Wants
-from ledger.settings import Grant, Settings
+from ledger.settings import Settings
 
 __all__ = [
     "CancelSp2d",
@@ -76,7 +71,7 @@ class DraftSp2d:
         role, grant = store.require_hand(session, self.by, move)
         content = _sp2d_content(session, spm, self.bank_account)
         checks = run_checks(
-            _facts(session, move, self.by, "SP2D maker", grant, document, content, spm=spm)
+            facts_of(session, move, self.by, "SP2D maker", grant, document, content, spm=spm)
         )
         stored, moved = _create(session, document, content, move, self.by, role, checks)
         return store.move_answer(
@@ -99,7 +94,7 @@ class VerifySp2d:
 
     def apply(self, session: Session) -> Answer:
         """Raises LedgerError."""
-        approval = _approve(
+        approval = approve(
             session, self.by, self.document, self.envelope, "verify", "SP2D verifier"
         )
         moved = store.record_move(
@@ -134,7 +129,7 @@ class SignSp2d:
 
     def apply(self, session: Session) -> Answer:
         """Raises LedgerError."""
-        approval = _approve(session, self.by, self.document, self.envelope, "sign", "SP2D signer")
+        approval = approve(session, self.by, self.document, self.envelope, "sign", "SP2D signer")
         stored = approval.stored
         serial = store.last_serial(session, stored.fiscal_year, sp2d_series(stored.origin)) + 1
         number = sp2d_number(
@@ -146,7 +141,7 @@ class SignSp2d:
             skpd=stored.skpd,
             issued_on=session.today,
         )
-        issued = _issue(
+        issued = issue(
             session,
             stored,
             approval.content,
@@ -217,11 +212,11 @@ class ImportSp2d:
             claims=tuple(_claim(session, document, claim) for claim in self.claims),
         )
         checks = run_checks(
-            _facts(session, move, self.by, "SP2D importer", grant, document, content, spm=spm)
+            facts_of(session, move, self.by, "SP2D importer", grant, document, content, spm=spm)
         )
         data = packed(content)
         draft_row = store.StoredDocument.of(document, content, data)
-        issued = _issue(
+        issued = issue(
             session,
             draft_row,
             content,
@@ -334,7 +329,9 @@ class CancelSp2d:
             if hand.move == "request_cancel"
         ][-1:]
         checks = run_checks(
-            _facts(session, move, self.by, "canceller", grant, stored.id, content, hands=requested)
+            facts_of(
+                session, move, self.by, "canceller", grant, stored.id, content, hands=requested
+            )
         )
         payments = payment_store.of_document(session.conn, session.government, stored.id)
         for payment in payments:
@@ -381,7 +378,7 @@ class CancelSp2d:
             return None
         issued = next(hand for hand in hands if hand.move in ("sign", "import"))
         first = [payment for payment in payments if payment.attempt == 1]
-        lines = _order(session, stored, content, [p.id for p in first])
+        lines = order_of(session, stored, content, [p.id for p in first])
         return session.post(
             Draft(
                 reference=f"{stored.id}/cancel",
@@ -431,107 +428,6 @@ class LinkSp2d:
 
 
 # --- the common parts --------------------------------------------------------------------------
-
-
-class _Approval(NamedTuple):
-    stored: StoredDocument
-    content: Content
-    move: Move
-    role: str
-    checks: list[dict[str, JsonInput]]
-    signed: store.Signed
-    maker: str
-
-
-def _approve(
-    session: Session, by: str, document: str, envelope: bytes, name: str, act_as: str
-) -> _Approval:
-    """Everything that a verifying or signing hand needs before it may move the document."""
-    conn, government = session.conn, session.government
-    stored = store.get_document(conn, government, document, "sp2d")
-    move = find_move("sp2d", name, document=stored.id, state=stored.state, origin=stored.origin)
-    role, grant = store.require_hand(session, by, move)
-    content = store.content_of(stored)
-    spm = store.get_document(conn, government, stored.parent_id, "spm")
-    before = store.find_hands(conn, government, stored.id)
-    hands = [
-        ("SPM signer", hand.person)
-        for hand in store.find_hands(conn, government, spm.id)
-        if hand.hand == "signer"
-    ]
-    hands += [(f"SP2D {hand.hand}", hand.person) for hand in before if hand.hand]
-    # Duties before signatures: who may not act at all learns that first.
-    _refuse_own(by, hands, act_as)
-    signed = store.check_signature(
-        session,
-        envelope,
-        officer=by,
-        expected=store.to_sign(
-            origin=session.batch.origin,
-            act=move.act,
-            document=stored.id,
-            revision=stored.revision,
-            role=role,
-            content=content,
-        ),
-    )
-    checks = run_checks(
-        _facts(
-            session,
-            move,
-            by,
-            act_as,
-            grant,
-            stored.id,
-            content,
-            spm=spm,
-            hands=hands,
-            envelope_sha256=signed.sha256,
-        )
-    )
-    maker = next(hand.person for hand in before if hand.hand == "maker")
-    return _Approval(stored, content, move, role, checks, signed, maker)
-
-
-def _refuse_own(by: str, hands: Sequence[tuple[str, str]], act_as: str) -> None:
-    for first, person in hands:
-        if person == by:
-            raise OwnApprovalError(person=person, first=first, second=act_as)
-
-
-def _facts(
-    session: Session,
-    move: Move,
-    by: str,
-    act_as: str,
-    grant: Grant,
-    document: str,
-    content: Content,
-    *,
-    spm: StoredDocument | None = None,
-    hands: Sequence[tuple[str, str]] = (),
-    envelope_sha256: str = "",
-) -> Facts:
-    lines, buckets = rooms_of(session, line_totals(content.lines), content.fiscal_year)
-    key = payment_store.cash_key(session, content.bank_account, content.fiscal_year)
-    return Facts(
-        act=move.act,
-        act_as=act_as,
-        by=by,
-        grant=grant,
-        today=session.today,
-        document=document,
-        content=content,
-        settings=session.settings,
-        hands=hands,
-        lines=lines,
-        buckets=buckets,
-        reserved_here=True,
-        cash_available=session.position.cash_of(key).available(),
-        spm=(spm.id, spm.dated_on, spm.state) if spm else None,
-        spm_used_by=spm_used_by(session, spm.id, but=document) if spm else "",
-        envelope_sha256=envelope_sha256,
-    )
 
 
 def _new_sp2d(session: Session, spm: StoredDocument, name: str) -> tuple[str, Move]:
@@ -594,7 +490,7 @@ def _create(
     role: str,
     checks: Sequence[JsonInput],
     *,
-    issued: _Issued | None = None,
+    issued: Issued | None = None,
     issued_on: str = "",
 ) -> tuple[StoredDocument, store.Moved]:
     data = packed(content)
@@ -628,145 +524,3 @@ def _plain_move(session: Session, by: str, document: str, name: str, reason: str
 
 
 # --- issuing -------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class _Issued:
-    """What signing decided, before its rows are written."""
-
-    recognition: str
-    journal_id: int | None
-    payments_year: int
-    first: int
-    count: int
-
-    def leaf_data(self) -> dict[str, JsonInput]:
-        """Payments are numbered in the order of the payees, so first and count say them all."""
-        return {
-            "recognition": self.recognition,
-            "payments": {
-                "year": self.payments_year,
-                "first": self.first,
-                "count": self.count,
-            },
-        }
-
-    def references(self) -> list[str]:
-        """One per payee."""
-        return [
-            payment_reference(self.payments_year, n)
-            for n in range(self.first, self.first + self.count)
-        ]
-
-    def answer(self) -> dict[str, JsonInput]:
-        """What the caller learns."""
-        return {"journal": self.journal_id, "payments": self.references()}
-
-    def write(
-        self,
-        session: Session,
-        stored: StoredDocument,
-        content: Content,
-        leaf_index: int,
-        *,
-        by: str,
-    ) -> None:
-        """The payments, one per payee, held until a list takes them."""
-        store.use_serials(session, self.payments_year, PAYMENT_SERIES, self.count)
-        rows: list[payment_store.StoredPayment] = []
-        for n, (reference, payee) in enumerate(
-            zip(self.references(), content.payees, strict=True), start=1
-        ):
-            rows.append(
-                payment_store.StoredPayment(
-                    id=reference,
-                    document_id=stored.id,
-                    payee_n=n,
-                    attempt=1,
-                    advice_list_id="",
-                    partner_reference=reference,
-                    bank_account=stored.bank_account,
-                    name_c=payee.name,
-                    bank_code=payee.bank_code,
-                    account_c=payee.account,
-                    amount_sen=payee.net_sen,
-                    recognition=self.recognition,
-                    basis="order",
-                    state="",
-                    state_n=0,
-                )
-            )
-        payment_store.create(session, rows, by=by, leaf_index=leaf_index)
-
-
-def _issue(
-    session: Session,
-    stored: StoredDocument,
-    content: Content,
-    *,
-    by: str,
-    maker: str,
-    number: str,
-    issued_on: str,
-) -> _Issued:
-    """Journal or commit. The last thing that can be refused."""
-    recognition = session.settings.policy("recognition", issued_on)
-    year = int(session.today[:4])
-    first = store.last_serial(session, year, PAYMENT_SERIES) + 1
-    count = len(content.payees)
-    issued = _Issued(recognition, None, year, first, count)
-    if recognition == "on_cair":
-        session.position.commit_cash(
-            payment_store.cash_key(session, stored.bank_account, stored.fiscal_year),
-            stored.net_sen,
-        )
-        return issued
-    posted = session.post(
-        Draft(
-            reference=f"{stored.id}/issue",
-            effective_on=issued_on,
-            kind="sp2d.issue",
-            description=f"SP2D {number}",
-            lines=_order(session, stored, content, issued.references()),
-            maker=maker,
-            poster=by,
-            source="document",
-            document_id=stored.id,
-            document_no=number,
-        ),
-        budget_kind=stored.payment_kind,
-        releases=line_totals(content.lines),
-    )
-    return _Issued(recognition, posted.journal_id, year, first, count)
-
-
-def _order(
-    session: Session, stored: StoredDocument, content: Content, references: Sequence[str]
-) -> list[Line]:
-    """The lines of the whole order, one cash line per payee."""
-    reducing = [d for d in content.deductions if d.reduces_payment]
-    return order_lines(
-        skpd=stored.skpd,
-        lines=content.lines,
-        deduction_accounts=[d.account for d in reducing],
-        part=whole([x.amount_sen for x in content.lines], [d.amount_sen for d in reducing]),
-        cash=[
-            (reference, payee.net_sen)
-            for reference, payee in zip(references, content.payees, strict=True)
-        ],
-        cash_account=session.settings.bank_accounts[stored.bank_account],
-        bank_account=stored.bank_account,
-        budget=budget_codes(session, line_totals(content.lines), stored.fiscal_year),
-    )
-
-
-def budget_codes(
-    session: Session, line_ids: Sequence[str] | dict[str, int], fiscal_year: int
-) -> dict[str, BudgetCode]:
-    """Account and fund source of budget lines. Raises UnknownBudgetLineError."""
-    session.position.load_lines(line_ids)
-    found = {}
-    for line_id in line_ids:
-        line = session.position.budget_line(line_id, fiscal_year)
-        found[line_id] = BudgetCode(line.account, line.fund_source)
-    return found

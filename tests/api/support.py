@@ -17,6 +17,7 @@ from starlette.testclient import TestClient
 from api.app import create_app
 from api.engine import begin, make_engine
 from api.front import Front
+from api.opening import make_keys
 from api.runtime import Runtime
 from api.settings import Settings
 from audit import bulk
@@ -143,6 +144,9 @@ class Served:
 def served(database: Database, directory: Path, **changes: Any) -> Iterator[Served]:
     """Serve a fresh book of government 36."""
     open_books(database)
+    keys = directory / "keys"
+    keys.mkdir(mode=0o700)
+    make_keys(keys, GOVERNMENT, f"rkud.example/{GOVERNMENT}")
     token = issue_token(database, "svc-feed")
     with serving(database, directory, token, **changes) as running:
         yield running

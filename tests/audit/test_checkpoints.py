@@ -16,12 +16,15 @@ from audit.checkpoints import Sealed, check_not_behind, latest, seal
 from audit.database import checkpoint, log_leaf, log_node
 from audit.errors import (
     DatabaseBehindSignerError,
+    InvalidProofError,
     LogDamagedError,
     SmallerCheckpointError,
     WrongOriginError,
 )
 from audit.log import open_batch
 from audit.merkle import inclusion_proof, leaf_hash, root_of, verify_inclusion
+from audit.proof import verify_proof
+from audit.proving_shell import prove_leaf
 from audit.signer import MonotonicSigner
 from audit.tiles import Tile, entry_bundles, hash_tiles
 from audit.tiles_shell import NotPublishedError, read_tile, read_tree, serve, tile_reader
@@ -311,3 +314,26 @@ def test_serve_gives_what_the_last_checkpoint_covers_and_nothing_else(
     assert (done.note, False, False) == (note.body, note.immutable, note.is_entries)
     assert (32 * done.size, True, False) == (len(tile.body), tile.immutable, tile.is_entries)
     assert bundle.is_entries
+
+
+def test_prove_leaf_gives_a_proof_that_stands_alone_with_what_was_disclosed(
+    engine: Engine, signer: MonotonicSigner, tmp_path: Path
+) -> None:
+    """The proof verifies against the key alone; private values come along only when asked for."""
+    post_journals(engine, 0, 300)
+    done = sealed(engine, signer)
+    with reading(engine) as conn:
+        proven = prove_leaf(conn, GOVERNMENT, 290, disclosures=True)
+        plain = prove_leaf(conn, GOVERNMENT, 290)
+        with pytest.raises(InvalidProofError):
+            prove_leaf(conn, GOVERNMENT, done.size)
+    signed = verify_proof(proven.proof, proven.entry, [log_key().verifier])
+    paths = proven.write(tmp_path / "x.tlog-proof")
+
+    assert done.size == signed.checkpoint.size
+    assert bodies(engine)[290] == proven.entry
+    assert ["Belanja alat tulis"] == [one.value for one in proven.disclosures]
+    assert () == plain.disclosures
+    assert ["x.tlog-proof", "x.tlog-proof.leaf", "x.tlog-proof.disclosures.jsonl"] == [
+        path.name for path in paths
+    ]

@@ -81,8 +81,7 @@ class Book:
         """The error a command is refused with, the batch being committed around it."""
         with begin(self.engine) as conn:
             (result,) = post_batch(conn, GOVERNMENT, [command], now=NOW, today=TODAY)
-        if isinstance(result, Accepted):
-            raise AssertionError(f"accepted: {result.answer!r}")
+        assert not isinstance(result, Accepted), result.answer
         return result.error
 
     def post(
@@ -272,7 +271,7 @@ def sent_payments(database: Database, payments: dict[str, int]) -> None:
 
 
 def _bare_row(conn: Connection, table: Table, **values: object) -> None:
-    row = {c.name: 0 if isinstance(c.type, BigInteger) else "" for c in table.c}
+    row: dict[str, object] = {c.name: 0 if isinstance(c.type, BigInteger) else "" for c in table.c}
     row |= {c.name: b"" for c in table.c if isinstance(c.type, LargeBinary)}
     conn.execute(table.insert().values({**row, "government": GOVERNMENT, **values}))
 

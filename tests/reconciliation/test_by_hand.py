@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import date
 
 import pytest
@@ -243,3 +244,57 @@ def test_reconciler_alone_may_run(book: Book) -> None:
 
     assert "not_granted" == book.refusal(Reconcile("svc-feed", ACCOUNT)).code
     assert "not_granted" != book.do(Reconcile(SECOND, ACCOUNT))[0].get("code")
+
+
+LEAVES = {
+    "statement.imported": (
+        "bank_account chain_n closing_on closing_sen confirmed_count covers_from currency"
+        " deliveries_sha256 detail_c file_sha256 file_size format id kind line_count lines_sha256"
+        " new_count opening_on opening_sen ordinal page previous_sen profile rule skipped_count"
+        " statement_no status"
+    ),
+    "reconciliation.run": (
+        "bank_account book_sen closing_sen difference_sen entries_sha256 entry_count id"
+        " journal_through match_count matches_sha256 open_entries open_lines rule_version"
+        " stage_counts statement_id suggested_count through"
+    ),
+    "match.made": (
+        "bank_account confirmed_by entries form lines match proposal proposed_by reason"
+    ),
+    "match.undone": "confirmed_by match proposal proposed_by reason",
+}
+
+
+def test_leaf_of_each_kind_has_its_members_of_version_1(book: Book) -> None:
+    """A leaf is a wire format: its members change only with its version."""
+    _two_and_one(book)
+    book.by_hand([1], _entries(book))
+    book.undo(1)
+
+    found = {}
+    for kind, body in book.rows("SELECT kind, body FROM log_leaf"):
+        if kind in LEAVES:
+            act = json.loads(bytes(body))
+            found[kind] = (act["v"], " ".join(sorted(act["data"])))
+
+    assert {kind: (1, members) for kind, members in LEAVES.items()} == found
+
+
+def test_form_of_a_match_in_its_leaf_is_pinned(book: Book) -> None:
+    """Version 1: the row, then (n, side, item, round, amount) of each member."""
+    _two_and_one(book)
+    first, second = _entries(book)
+    book.by_hand([1], [first, second])
+
+    ((body,),) = book.rows("SELECT body FROM log_leaf WHERE kind = 'match.made'")
+    data = json.loads(bytes(body))["data"]
+
+    assert [
+        *(1, ACCOUNT, 0, "manual", "manual", "1", f'{{"reason":"{data["reason"]}"}}'),
+        *(0, "-500.00", 3),
+        [
+            [1, "bank", 1, 0, "-500.00"],
+            [2, "book", first, 0, "-300.00"],
+            [3, "book", second, 0, "-200.00"],
+        ],
+    ] == data["form"]

@@ -319,6 +319,52 @@ def test_erased_narrative_still_lets_the_day_be_confirmed(book: Book) -> None:
     assert [] == book.findings()
 
 
+SHEET = """REKENING KORAN
+Periode;11-11-2026 s/d 12-11-2026
+Saldo Awal;100.000.000.000,00
+
+Tanggal;Uraian;Debet;Kredit;Saldo
+11-11-2026;SP2D {number};500,00;;99.999.999.500,00
+12-11-2026;JASA GIRO;;7,00;99.999.999.507,00
+TOTAL;;500,00;7,00;
+"""
+
+
+def test_sheet_is_admitted_and_reconciled_like_a_message(book: Book) -> None:
+    """A CSV file with running balances joins the chain; its opening is that of its first day."""
+    book.post("R-1", -500_00, document_no=sp2d(1))
+    answer = book.take(SHEET.format(number=sp2d(1)).encode(), profile="generic-bpd")
+    run = book.reconcile()
+
+    assert "admitted" == answer["statements"][0]["status"]
+    assert [("2026-11-11", "2026-11-12")] == book.rows(
+        "SELECT covers_from, closing_on FROM statement"
+    )
+    assert run.outcome is not None
+    assert (0, [7_00]) == (
+        run.outcome.proof.difference_sen,
+        [item.amount_sen for item in run.outcome.proof.items],
+    )
+    (sha256,) = book.rows("SELECT sha256 FROM statement_file")[0]
+    assert {sha256, ""} == {row.statement for row in run.outcome.matches}
+    assert [] == book.findings()
+
+
+def test_day_known_from_a_sheet_is_confirmed_by_a_message(book: Book) -> None:
+    """Another format that tells the same references, amounts and texts adds nothing."""
+    book.take(SHEET.format(number=sp2d(1)).encode(), profile="generic-bpd")
+
+    answer = book.take(
+        book.statement(
+            [out(-500_00, f"SP2D {sp2d(1)}", on=D11), out(7_00, "JASA GIRO", on=D12)], on=D12
+        )
+    )
+
+    assert ("confirmed", 0, 2) == tuple(
+        answer["statements"][0][name] for name in ("status", "new", "confirmed")
+    )
+
+
 def test_import_without_the_role_is_refused(book: Book) -> None:
     """Only a reconciler loads statements."""
     error = book.refusal(read_import("svc-feed", ACCOUNT, book.statement([])))

@@ -190,7 +190,7 @@ def copied(url: str, owner_url: str) -> str:
     source, target = make_engine(url), make_engine(owner_url)
     with source.connect() as old, target.begin() as new:
         new.exec_driver_sql("SET CONSTRAINTS ALL DEFERRED")
-        waiting = [t for t in metadata.sorted_tables]
+        waiting = list(metadata.sorted_tables)
         restore = [statement for t in waiting for statement in _take_triggers(new, t.name)]
         while waiting:
             # Parents first: a table whose parents are not there yet is tried again in the next round.
