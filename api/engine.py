@@ -23,6 +23,8 @@ _PRAGMAS = (
     "PRAGMA foreign_keys=ON",
     "PRAGMA recursive_triggers=ON",
     "PRAGMA busy_timeout=30000",
+    # Erased personal data must not linger in free pages.
+    "PRAGMA secure_delete=ON",
     "PRAGMA cache_size=-65536",
     "PRAGMA temp_store=MEMORY",
 )

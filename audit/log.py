@@ -154,13 +154,13 @@ class Batch:
         """Tell every process that persons, grants, policies, seals or the chart have changed."""
         self.config_rev += 1
 
-    def mark(self) -> tuple[int, int, int]:
+    def mark(self) -> tuple[int, int, int, int]:
         """A point to `rewind` to, for a linked group of which a later member is refused."""
-        return len(self._leaves), len(self._private), self.journal_count
+        return len(self._leaves), len(self._private), self.journal_count, self.config_rev
 
-    def rewind(self, mark: tuple[int, int, int]) -> None:
+    def rewind(self, mark: tuple[int, int, int, int]) -> None:
         """Forget everything since *mark*; nothing of it has reached the database."""
-        leaves, private, self.journal_count = mark
+        leaves, private, self.journal_count, self.config_rev = mark
         del self._leaves[leaves:]
         del self._private[private:]
 

@@ -9,7 +9,6 @@ bank did by itself widens these by its own journal, not here.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import ClassVar, Final
 
@@ -181,7 +180,8 @@ def _move_floor(position: Position, cash: Cash, moved: int) -> None:
         cash.floor -= moved
         cash.moved_floor -= moved
 
-    _remember(position, undo)
+    # A linked group may still be refused at a later member.
+    position.remember(undo)
 
 
 def _move_allowance(position: Position, counter: BudgetLine | Bucket, moved: int) -> None:
@@ -192,10 +192,5 @@ def _move_allowance(position: Position, counter: BudgetLine | Bucket, moved: int
         counter.allowance -= moved
         counter.moved_allowance -= moved
 
-    _remember(position, undo)
-
-
-def _remember(position: Position, undo: Callable[[], None]) -> None:
     # A linked group may still be refused at a later member.
-    if position._undo is not None:
-        position._undo.append(undo)
+    position.remember(undo)

@@ -89,9 +89,7 @@ def check_journals(conn: Connection, government: str) -> Iterator[Finding]:
 def _check_count(conn: Connection, government: str, last: int) -> Iterator[Finding]:
     """The edge counts the journals. After a recovery numbers jump, and the count may be ahead."""
     count, base = conn.execute(
-        select(log_edge.c.journal_count, log_edge.c.base).where(
-            log_edge.c.government == government
-        )
+        select(log_edge.c.journal_count, log_edge.c.base).where(log_edge.c.government == government)
     ).one_or_none() or (last, 0)
     if count != last and (base == 0 or count < last):
         yield Finding(

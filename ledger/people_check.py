@@ -35,15 +35,12 @@ def _sha256(value: bytes) -> str:
 
 
 def _how(name: str, *key: str, seen: Mapping[str, Callable[[Any], Any]] | None = None) -> Rederived:
-    columns = dict.fromkeys((*metadata.tables[name].c.keys(), *_ALSO.get(name, ())))
+    columns = dict.fromkeys(metadata.tables[name].c.keys())
     if name == "government":
         return Rederived(name, key, tuple(columns), owner="code")
     del columns["government"]
     return Rederived(name, key, tuple(columns), seen or {})
 
-
-#: Columns that stand in the database beside those of `ledger.tables`.
-_ALSO: Final = {"proposal_end": ("proposed_by",)}
 
 #: The tables that follow from leaves row by row.
 REDERIVED: Final[dict[str, Rederived]] = {

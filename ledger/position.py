@@ -128,6 +128,11 @@ class Position:
         if outermost:
             self._undo = None
 
+    def remember(self, undo: Callable[[], None]) -> None:
+        """How to take back a change that was made outside this class."""
+        if self._undo is not None:
+            self._undo.append(undo)
+
     # --- reading -----------------------------------------------------------------------------
 
     def budget_line(self, line_id: str, fiscal_year: int) -> BudgetLine:

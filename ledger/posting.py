@@ -140,7 +140,8 @@ class Posted:
 
 class _Mark(NamedTuple):
     undo: tuple[bool, int] | None
-    batch: tuple[int, int, int]
+    savepoint: str
+    batch: tuple[int, int, int, int]
     journals: int
     lines: int
     answers: int
@@ -163,6 +164,8 @@ class Session:
     _answers: list[bulk.Row] = field(default_factory=list)
     _salt: str = ""
     _salt_c: str = ""
+    _lends: bool = False
+    _savepoints: int = 0
 
     @property
     def conn(self) -> Connection:
@@ -340,7 +343,7 @@ class Session:
 
     def private(self, name: str, value: str, *, subject: str) -> str:
         """Keep a personal text; the commitment goes into rows and leaves."""
-        if not self._salt:
+        if self._lends and not self._salt:
             self._salt = secrets.token_hex(32)
             commitment = commitment_of(self._salt, name, value)
             self._salt_c = commitment
@@ -352,9 +355,15 @@ class Session:
 
     # --- idempotency -------------------------------------------------------------------------------
 
-    def begin_command(self) -> None:
-        """A command's first private value lends its salt to the request's digests."""
+    def begin_command(self, command: Command) -> None:
+        """
+        A journal's description lends its salt to the request's digests: one private value less.
+
+        Other commands speak of several persons at once; their digests have a salt of their own,
+        which every erasure takes away (`ledger.privacy`).
+        """
         self._salt = self._salt_c = ""
+        self._lends = getattr(command, "one_effect", False)
 
     def salt_of(self, commitment: str) -> str | None:
         """The salt of a private value; None when it was erased."""
@@ -371,6 +380,7 @@ class Session:
     def keep_answer(self, by: str, asked: Idempotency, answer: bytes, status: int) -> _StoredAnswer:
         """Keep what this key was answered (status 0: a final refusal)."""
         if not self._salt:
+            self._lends = True
             self.private("request", secrets.token_hex(8), subject=f"request:{by}:{asked.key}")
         request = _digests(self._salt, asked.fields)
         self._answers.append(
@@ -393,15 +403,28 @@ class Session:
 
     def mark(self, command: Command | None) -> _Mark:
         """A point to return to. A command of one effect needs no undo of counters."""
-        undo = None if getattr(command, "one_effect", False) else self.position.begin()
+        undo, savepoint = None, ""
+        if not getattr(command, "one_effect", False):
+            undo = self.position.begin()
+            # It may write rows of its own, and the database takes those back itself.
+            self._savepoints += 1
+            savepoint = f"act_{self._savepoints}"
+            self.conn.exec_driver_sql(f"SAVEPOINT {savepoint}")
         return _Mark(
-            undo, self.batch.mark(), len(self._journals), len(self._lines), len(self._answers)
+            undo,
+            savepoint,
+            self.batch.mark(),
+            len(self._journals),
+            len(self._lines),
+            len(self._answers),
         )
 
     def rewind(self, mark: _Mark) -> None:
         """Forget everything since *mark*."""
         if mark.undo is not None:
             self.position.end(mark.undo, keep=False)
+            self.conn.exec_driver_sql(f"ROLLBACK TO SAVEPOINT {mark.savepoint}")
+            self.conn.exec_driver_sql(f"RELEASE SAVEPOINT {mark.savepoint}")
         self.batch.rewind(mark.batch)
         for row in self._journals[mark.journals :]:
             self._references.pop(str(row[4]), None)
@@ -413,6 +436,14 @@ class Session:
         """Keep everything since *mark*."""
         if mark.undo is not None:
             self.position.end(mark.undo, keep=True)
+            self.conn.exec_driver_sql(f"RELEASE SAVEPOINT {mark.savepoint}")
+
+    def refresh(self) -> None:
+        """Read the settings again after an act that changed them, or after it was taken back."""
+        if self.batch.config_rev != self.settings.rev:
+            self.settings = settings_of(self.conn, self.government, self.batch.config_rev)
+            # Until the caller's COMMIT the new settings are only this transaction's.
+            forget(self._conn, self.government)
 
     # --- the end -----------------------------------------------------------------------------------
 
@@ -552,7 +583,6 @@ def post_batch(
         sqlalchemy.exc.DBAPIError: The database refused what the code let pass, or went away.
     """
     session = open_session(conn, government, now=now, today=today)
-    batch = session.batch
     members = [m for c in commands for m in (c.members if isinstance(c, Group) else (c,))]
     _read_ahead(session, members)
     answers = _stored_answers(session, members)
@@ -563,10 +593,6 @@ def post_batch(
                 results.append(_apply_group(session, command, answers))
             else:
                 results.append(_apply(session, command, answers))
-            if batch.config_rev != session.settings.rev:
-                session.settings = settings_of(session.conn, government, batch.config_rev)
-                # Until the caller's COMMIT the new settings are only this transaction's.
-                forget(conn, government)
             session.send_some()
         session.flush()
     return results
@@ -712,16 +738,17 @@ def _apply(
             return Accepted(stored.answer, stored.status, replayed=True)
         # A final refusal: the same request is refused again, with its values, by deciding anew.
     mark = session.mark(command)
-    session.begin_command()
+    session.begin_command(command)
     try:
         answer = canonical_fast(command.apply(session))
     except LedgerError as refusal:
         session.rewind(mark)
         if asked is not None and stored is None and refusal.final:
-            session.begin_command()
+            session.begin_command(command)
             answers[command.by, asked.key] = session.keep_answer(command.by, asked, b"", 0)
         return Refused(refusal)
     session.release(mark)
+    session.refresh()
     if asked is None:
         return Accepted(answer)
     if stored is None:
@@ -768,6 +795,7 @@ def _apply_group(
         result = _apply(session, member, answers)
         if isinstance(result, Refused):
             session.rewind(mark)
+            session.refresh()
             answers.clear()
             answers.update(known)
             return result

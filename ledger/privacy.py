@@ -124,6 +124,14 @@ class Erase(Act):
                 private_value.c.government == session.government,
             )
         )
+        # Stored requests may speak of the same person among others: the salts of all of them go, so
+        # that their digests can't be tried against guesses. A repeated key is then refused, not redone.
+        session.conn.execute(
+            delete(private_value).where(
+                private_value.c.field == "request",
+                private_value.c.government == session.government,
+            )
+        )
         return Done(leaf, {"erased": len(self.commitments)})
 
     def _short(self) -> Content:

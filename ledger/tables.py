@@ -191,6 +191,7 @@ proposal_end: Final = table(
     "proposal_end",
     government=TEXT,
     proposal_id=TEXT,
+    proposed_by=TEXT,
     outcome=TEXT,
     decided_by=TEXT,
     decided_at=TEXT,

@@ -54,9 +54,9 @@ class MatchByHand(Act):
     """
     Bank lines and book entries that belong together, by two reconcilers.
 
-    lines: ids of bank lines; entries: ids of book entries, as the last run knows them. One side may be empty where the other
-    cancels itself out (a double debit and its correction). reason: a text as asked for, a commitment
-    once proposed.
+    lines: ids of bank lines; entries: ids of book entries, as the last run knows them. One side may
+    be empty where the other cancels itself out (a double debit and its correction). reason: a text as
+    asked for, a commitment once proposed.
     """
 
     act: ClassVar[str] = "match.made"

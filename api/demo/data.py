@@ -30,7 +30,7 @@ __all__ = [
 
 #: Name of the demo's log; no real log has it.
 ORIGIN: Final = "demo.rkud.example/36"
-#: Recipients of the one list among the SP2Ds (fewer where the whole day is smaller).
+#: Recipients of the one list among the SP2Ds of a day.
 LIST_PAYEES: Final = 200
 #: What has been released by the fourth quarter, of each line.
 _RELEASED_PERCENT: Final = 90

@@ -21,7 +21,7 @@ _DAYS: Final = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturda
 #: Why an item is open, in an officer's words: (name, what it is), short enough for one line.
 STORIES: Final[dict[str, tuple[str, str]]] = {
     "outstanding_payment": ("SP2D belum cair", "outstanding: not executed"),
-    "rejection": ("Tolakan bank", "rejected: cancels itself out"),
+    "rejection": ("Tolakan bank", "rejected, booked back"),
     "returned_payment": ("Retur", "returned, not booked yet"),
     "twin": ("Debit ganda", "twin: the bank's error"),
     "correction": ("Koreksi bank", "the twin is taken back"),

@@ -155,18 +155,13 @@ async def _first_morning(demo: _Demo, api: Api, day: date) -> None:
         loaded = await _load_budget(demo, api, day)
         await office.appoint_budget_users(api, day.isoformat(), tick)
         await office.hand_out_tokens(api, office.budget_users, tick)
-    budget = data.budget()
-    report.step(
-        "people",
-        f"{len(STAFF) + len(office.budget_users)} officers, each added, granted a role and given a"
-        " key by two administrators",
+    officers = len(STAFF) + len(office.budget_users)
+    ceiling, released = (
+        rupiah(sum(getattr(row, name) for row in data.budget()))
+        for name in ("ceiling_sen", "released_sen")
     )
-    report.step(
-        "budget",
-        f"{loaded['new_lines']} lines of {len(data.skpds())} SKPD, ceiling"
-        f" {rupiah(sum(row.ceiling_sen for row in budget))},"
-        f" released {rupiah(sum(row.released_sen for row in budget))}",
-    )
+    report.step("people", f"{officers} officers: added, granted, given keys by two administrators")
+    report.step("budget", f"{loaded['new_lines']} lines of {ceiling}; {released} released")
 
 
 async def _next_morning(demo: _Demo, api: Api) -> None:
@@ -237,17 +232,16 @@ async def _working_day(demo: _Demo, api: Api, day: date, held_sen: int) -> None:
     seconds = time.monotonic() - began
     report.step(
         "SP2D",
-        f"{issued.orders:,} signed by three hands after the SKPD's own, {len(issued.payments):,}"
-        f" payees, gross {rupiah(issued.gross_sen)}, withheld {rupiah(issued.withheld_sen)},"
-        f" net {rupiah(issued.net_sen)}",
+        f"{issued.orders:,} under four hands, {len(issued.payments):,} payees,"
+        f" gross {rupiah(issued.gross_sen)},"
+        f" withheld {rupiah(issued.withheld_sen)}, net {rupiah(issued.net_sen)}",
     )
     report.step("receipts", f"{len(receipts)} deposit slips (STS), {rupiah(received_sen)}")
     report.step("", f"{api.acts - acts:,} acts over HTTP in {seconds:.1f} s, each in the log")
     signed = await sign_advice_list(api, office, demo.places.desk, issued.net_sen + held_sen)
     report.step(
         "advice list",
-        f"{signed.number}: {signed.payments:,} payments, {rupiah(signed.amount_sen)}, signed by"
-        " verifier and Kuasa BUD",
+        f"{signed.number} signed by 2: {signed.payments:,} payments, {rupiah(signed.amount_sen)}",
     )
     answer = demo.bank.close_day(
         day, [signed.path], office["kuasa-bud"].public_hex, [each.deposit for each in receipts]
@@ -258,14 +252,13 @@ async def _working_day(demo: _Demo, api: Api, day: date, held_sen: int) -> None:
     statement = evening.statement["statements"][0]
     report.step(
         "bank",
-        f"statement {int(statement['statement_no'])} (MT940) of a process that saw only the signed"
-        f" list: {statement['new']:,} lines",
+        f"MT940 no. {int(statement['statement_no'])}, {statement['new']:,} lines,"
+        " from a process that saw only that list",
     )
     report.step(
         "matched",
-        f"{evening.run['matched']:,} by exact reference and amount; recorded:"
-        f" {evening.paid:,} paid, {len(evening.rejected)} rejected,"
-        f" {len(evening.returned)} returned",
+        f"{evening.run['matched']:,} exactly; recorded {evening.paid:,} paid,"
+        f" {len(evening.rejected)} rejected, {len(evening.returned)} returned",
     )
     report.cash_position(evening, day)
     report.reconciliation(evening)
@@ -287,7 +280,7 @@ async def _inspected(demo: _Demo, url: str) -> bool:
     began = time.monotonic()
     verdict = verify_offline(demo.places.export, vkey)
     seconds = time.monotonic() - began
-    report.title("INSPEKTUR: python -m audit verify, offline, with the log's public key alone")
+    report.title("PEMERIKSA (inspector): python -m audit verify DIR --vkey VKEY, offline")
     report.step("sealed", f"{sealed['size']:,} entries, root {sealed['root']}")
     report.step("exported", f"{exported.checkpoints} checkpoints; verified in {seconds:.1f} s:")
     report.verdict(verdict.said)
@@ -303,7 +296,7 @@ def _tampered(demo: _Demo) -> bool:
     folder = demo.places.tampered
     copy = copy_database(demo.database, folder)
     edit = edit_amount(copy, government, demo.days[-1].isoformat())
-    report.title("PENYERANG (attacker): one amount edited in a copy, triggers out of the way")
+    report.title("PENYERANG (attacker): an amount edited in a copy, the trigger put back")
     report.step(
         "edited",
         f"journal {edit.journal}, line {edit.n}: {rupiah(edit.before)} -> {rupiah(edit.after)}",

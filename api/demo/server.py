@@ -14,6 +14,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -45,6 +46,7 @@ class DemoServer:
         self._output: IO[bytes] = log.open("ab")
         self._process = subprocess.Popen(  # noqa: S603  # our own module, no shell
             [sys.executable, "-m", "api.demo.server", str(offset.total_seconds()), str(port)],
+            stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._output,
             env={**os.environ, "RKUD_DATA_DIR": str(data_dir), "RKUD_ACCESS_LOG": "false"},
@@ -75,8 +77,9 @@ class DemoServer:
             except subprocess.TimeoutExpired:
                 self._process.kill()
                 self._process.wait()
-        if self._process.stdout is not None:
-            self._process.stdout.close()
+        for stream in (self._process.stdin, self._process.stdout):
+            if stream is not None:
+                stream.close()
         self._output.close()
 
     def _wait(self) -> str:
@@ -120,6 +123,7 @@ def _serve(offset: timedelta, port: int) -> None:
     settings = Settings()
     check_serving(settings, ServeOptions())
     _check_demo(settings.url(), settings.data_dir)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     configure(settings.log_level)
     config = uvicorn.Config(
         create_app(settings, clock=shifted_clock(offset)),
@@ -139,6 +143,13 @@ def _serve(offset: timedelta, port: int) -> None:
     sys.stdout.write(f"serving on http://{host}:{bound}\n")
     sys.stdout.flush()
     uvicorn.Server(config).run(sockets=[listener])
+
+
+def _end_with_parent() -> None:
+    """Whoever started this process holds its standard input open for as long as it lives."""
+    while sys.stdin.buffer.read(1024):
+        pass
+    os.kill(os.getpid(), signal.SIGTERM)
 
 
 def _check_demo(url: str, data_dir: Path) -> None:

@@ -18,6 +18,7 @@ __all__ = [
     "document_id",
     "payment_reference",
     "returned_reference",
+    "serial_text",
     "sp2d_number",
     "sp2d_series",
 ]
@@ -25,6 +26,8 @@ __all__ = [
 PAYMENT_SERIES: Final = "payment"
 #: Name of the government's dated policy that replaces the pattern below.
 SP2D_NUMBER_POLICY: Final = "sp2d_number"
+#: Continuity counts from here: a reserved range beyond what a government issues in a year.
+CONTINUITY_FROM: Final = 900_000
 #: SIPD-like: region, document type, serial, kind, SKPD, month, year.
 SP2D_NUMBER_PATTERN: Final = "{region}/04.0/{serial}/{kind}/{skpd}/P.01/{month}/{year}"
 
@@ -32,6 +35,11 @@ SP2D_NUMBER_PATTERN: Final = "{region}/04.0/{serial}/{kind}/{skpd}/P.01/{month}/
 def sp2d_series(origin: str) -> str:
     """Own documents and those of continuity count apart; the latter are linked to SIPD later."""
     return "sp2d-continuity" if origin == "continuity" else "sp2d"
+
+
+def serial_text(origin: str, serial: int) -> str:
+    """Six digits; those from 900001 on are reserved for continuity, so that no key names two."""
+    return f"{serial + (CONTINUITY_FROM if origin == 'continuity' else 0):06d}"
 
 
 def document_id(kind: str, fiscal_year: int, serial: int) -> str:
@@ -55,10 +63,9 @@ def sp2d_number(
         raise NumberFormatError(pattern=pattern[:80])
     year, month, _ = issued_on.split("-")
     region = government if "." in government else f"{government}.00"
-    mark = "K" if origin == "continuity" else ""
     for name, value in (
         ("region", region),
-        ("serial", f"{mark}{serial:06d}"),
+        ("serial", serial_text(origin, serial)),
         ("kind", payment_kind.partition("_")[0]),
         ("skpd", skpd),
         ("month", str(int(month))),

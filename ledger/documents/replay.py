@@ -26,6 +26,7 @@ from ledger.documents.moves import MOVES, Move
 from ledger.documents.numbers import (
     PAYMENT_SERIES,
     payment_reference,
+    serial_text,
     sp2d_series,
 )
 from ledger.documents.payment_store import StoredPayment
@@ -208,10 +209,9 @@ class Replay:
             series = sp2d_series(stored.origin)
             serial = self.series.get((stored.fiscal_year, series), 0) + 1
             self.series[stored.fiscal_year, series] = serial
-            if f"{serial:06d}" not in data["number"]:
-                yield _of(
-                    leaf, "number_gap", f"{stored.id} has {data['number']}, serial {serial} is due"
-                )
+            due = serial_text(stored.origin, serial)
+            if due not in data["number"]:
+                yield _of(leaf, "number_gap", f"{stored.id} has {data['number']}, {due} is due")
         if (data["journal"] is None) != (replayed.recognition == "on_cair"):
             yield _of(leaf, "journal_missing", f"{stored.id} was issued without its journal")
         if made["count"] != len(content.payees):

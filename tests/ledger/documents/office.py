@@ -46,6 +46,9 @@ PPN: Final = "2.1.01.06.01.0001"
 PPH: Final = "2.1.01.05.02.0001"
 EVIDENCE: Final = "e" * 64
 
+#: recognition -> the government that keeps it
+POLICIES: Final = {"on_issue": "36.71", "on_cair": "36.72"}
+
 #: person -> (role, SKPD)
 PEOPLE: Final = {
     "pa": ("budget_user", SKPD),
@@ -91,10 +94,10 @@ TABLES: Final = (
 class Office:
     """One government's treasury on an engine."""
 
-    def __init__(self, engine: Engine, government: str, origin: str) -> None:
+    def __init__(self, engine: Engine, government: str) -> None:
         self.engine = engine
         self.government = government
-        self.origin = origin
+        self.origin = f"rkud/{government}"
         self.keys: dict[str, Ed25519PrivateKey] = {}
         self._numbers = itertools.count(1)
 
@@ -343,12 +346,13 @@ class Office:
 
 def new_office(engine: Engine, recognition: str, **changes: Any) -> Office:
     """A government of its own under a recognition policy, its people and its usual budget."""
-    government = {"on_issue": "36.71", "on_cair": "36.72"}[recognition]
-    origin = f"rkud/{government}"
-    book = new_book(government=government, origin=origin, recognition=recognition, **changes)
+    government = POLICIES[recognition]
+    book = new_book(
+        government=government, origin=f"rkud/{government}", recognition=recognition, **changes
+    )
     with begin(engine) as conn:
         open_book(conn, book, now=NOW, today=TODAY)
-    office = Office(engine, government, origin)
+    office = Office(engine, government)
     office.open_office("anggaran")
     office.load_usual()  # makes the SKPD that the budget user is appointed for
     office.open_office(*(person for person in PEOPLE if person != "anggaran"))

@@ -68,9 +68,9 @@ def check(conn: Connection, government: str) -> list[Finding]:
 
 
 @pytest.fixture
-def owner(database: Database) -> Iterator[Engine]:
+def owner(office_database: Database) -> Iterator[Engine]:
     """Somebody with full rights on the database."""
-    engine = create_engine(database.owner_url)
+    engine = create_engine(office_database.owner_url)
     yield engine
     engine.dispose()
 

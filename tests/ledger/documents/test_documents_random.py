@@ -253,7 +253,7 @@ def test_any_day_leaves_books_that_the_log_explains(
         leftover.unlink()
     shutil.copyfile(path, copy)
     engine = make_engine(f"sqlite:///{copy}")
-    office = Office(engine, template.government, template.origin)
+    office = Office(engine, template.government)
     office.keys = template.keys
     for move, choice in day:
         Day(office).try_move(move, choice)

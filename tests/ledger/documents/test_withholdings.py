@@ -178,7 +178,7 @@ def test_empty_part_is_nothing() -> None:
     [
         ("36", "own", "36.00/04.0/000012/LS/1.02/P.01/3/2026"),
         ("36.72", "own", "36.72/04.0/000012/LS/1.02/P.01/3/2026"),
-        ("36", "continuity", "36.00/04.0/K000012/LS/1.02/P.01/3/2026"),
+        ("36", "continuity", "36.00/04.0/900012/LS/1.02/P.01/3/2026"),
     ],
 )
 def test_sp2d_number_is_printed_by_its_pattern(government: str, origin: str, expected: str) -> None:

@@ -10,10 +10,7 @@ from ledger.budget_shell import LoadBudget
 from ledger.documents.spm import AcceptSpm, RegisterSpm
 from tests.builders import SKPD
 from tests.databases import Database
-from tests.ledger.documents.conftest import empty_engine, on_issue
 from tests.ledger.documents.office import LINE, LINE_2, SUB, Office
-
-__all__ = ["empty_engine", "on_issue"]  # fixtures
 
 BUCKET = f"2026/skpd/{SKPD}/{SUB}"
 
@@ -140,7 +137,7 @@ def test_release_level_of_the_government_names_the_buckets(level: str, database:
     engine = make_engine(database.url)
     with begin(engine) as conn:
         open_book(conn, new_book(release_level=level), now=NOW, today=TODAY)
-    office = Office(engine, "36", "rkud/36")
+    office = Office(engine, "36")
     office.open_office("anggaran")
     releases = {
         "line": (ReleaseRow("", "", LINE, 300), ReleaseRow("", "", LINE_2, 200)),
