@@ -64,12 +64,17 @@ def load_settings() -> Settings:
 
     from api.settings import Settings  # noqa: PLC0415
 
+    from api.logs import configure  # noqa: PLC0415
+
     try:
-        return Settings()
+        settings = Settings()
     except ValidationError as error:
         found = error.errors(include_input=False)[0]
         name = "_".join(str(part) for part in found["loc"]).upper()
         fail("invalid_setting", f"RKUD_{name}: {found['msg']}")
+    # To standard error: standard output is for answers.
+    configure(settings.log_level)
+    return settings
 
 
 def engine_of(settings: Settings) -> Engine:

@@ -93,7 +93,7 @@ def load_bank(path: Path) -> Bank:
         twins = [(twin.reference, parse_sen(twin.amount)) for twin in state.twins]
     except ValueError as error:  # msgspec's errors are ValueErrors too
         raise MalformedInputError(path.name, str(error)) from None
-    if state.version != 1 or sum(balances.values()):
+    if state.version != 1 or sum(balances.values()) != 0:
         raise MalformedInputError(path.name, "another version, or balances that are not zero-sum")
     return Bank(
         state.bank,
