@@ -27,6 +27,8 @@ __all__ = ["Measured", "Plan", "requests_of"]
 
 _HEADERS_END: Final = b"\r\n\r\n"
 _LENGTH: Final = b"content-length:"
+#: The span begins when every connection can have had an answer, or after this long.
+_WARM_SECONDS_MAX: Final = 30.0
 
 
 class Plan(msgspec.Struct, forbid_unknown_fields=True):
@@ -79,6 +81,7 @@ class _Run:
         self.requests = iter(requests)
         self.latencies: list[float] = []
         self.measuring = False
+        self.answered = 0
         self.wrong = 0
         self.first_wrong = ""
         self.ended = asyncio.get_running_loop().create_future()
@@ -129,6 +132,7 @@ class _Connection(asyncio.Protocol):
             return
         self._buffer = b""
         run = self._run
+        run.answered += 1
         if not data.startswith(b"HTTP/1.1 201"):
             run.wrong += 1
             run.first_wrong = run.first_wrong or data[:600].decode(errors="replace")
@@ -145,6 +149,9 @@ async def _measure(plan: Plan) -> Measured:
         for _ in range(plan.connections)
     ]
     await asyncio.wait([run.ended], timeout=plan.warm_seconds)
+    deadline = time.monotonic() + _WARM_SECONDS_MAX
+    while run.answered < plan.connections and time.monotonic() < deadline and not run.ended.done():
+        await asyncio.sleep(0.02)
     run.measuring = True
     started = time.perf_counter()
     _say("start")

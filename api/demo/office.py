@@ -49,6 +49,9 @@ STAFF: Final[dict[str, tuple[str, str]]] = {
     "rekonsiliasi-2": ("reconciler", "Iman Gunawan"),
     "inspektorat": ("inspector", "Wulan Permata"),
 }
+#: Two more administrators, so that nobody hands out the tokens of two hands of a payment.
+_MORE_ADMINISTRATORS: Final = {"admin-3": "Asep Suryana", "admin-4": "Rina Maulana"}
+_ISSUER: Final = {"operator-sp2d": ADMIN_2, "verifikator": "admin-3", "kuasa-bud": "admin-4"}
 _SIGNING: Final = ("verifikator", "kuasa-bud")
 
 
@@ -90,7 +93,7 @@ class Office:
     people: dict[str, Officer] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        for person in (ADMIN_1, ADMIN_2, *STAFF):
+        for person in (ADMIN_1, ADMIN_2, *_MORE_ADMINISTRATORS, *STAFF):
             key = generate_officer_key() if person in _SIGNING else None
             self.people[person] = Officer(person, key)
         for skpd in self.data.skpds():
@@ -141,11 +144,15 @@ class Office:
         async def issue(officer: Officer) -> None:
             token = new_token()
             body = {"person": officer.person, "token_sha256": token_sha256(token), "minutes": 480}
-            await api.post(self.token(ADMIN_1), "/tokens", body)
+            issuer = _ISSUER.get(officer.person, ADMIN_1)
+            await api.post(self.token(issuer), "/tokens", body)
             officer.token = token
             tick()
 
-        await asyncio.gather(*(issue(self.people[person]) for person in persons))
+        wanted = list(persons)
+        if "kuasa-bud" in wanted:
+            await asyncio.gather(*(issue(self.people[each]) for each in _MORE_ADMINISTRATORS))
+        await asyncio.gather(*(issue(self.people[person]) for person in wanted))
         self.inspector_token.unlink(missing_ok=True)
         create_secret(self.inspector_token, f"{self.token('inspektorat')}\n".encode())
 
@@ -160,7 +167,13 @@ class Office:
         return self.folder / "inspektorat.token"
 
     async def appoint_staff(self, api: Api, day: str, tick: Callable[[], None]) -> None:
-        """The treasury's own people, each in a role."""
+        """The treasury's own people, each in a role, and two more administrators."""
+        await asyncio.gather(
+            *(
+                self._appoint(api, person, name, "admin", "", day, tick)
+                for person, name in _MORE_ADMINISTRATORS.items()
+            )
+        )
         await asyncio.gather(
             *(
                 self._appoint(api, person, name, role, "", day, tick)

@@ -149,18 +149,18 @@ async def _whole_day(demo: _Demo, url: str, day: date) -> None:
 async def _first_morning(demo: _Demo, api: Api, day: date) -> None:
     """People, keys, tokens, budget: each person and grant by two administrators."""
     office, report, data = demo.office, demo.report, demo.data
-    with report.progress("people", len(STAFF) * 2 + len(office.budget_users) * 2) as tick:
+    with report.progress("people", len(office.people) * 2) as tick:
         await office.appoint_staff(api, day.isoformat(), tick)
         await office.hand_out_tokens(api, STAFF, tick)
         loaded = await _load_budget(demo, api, day)
         await office.appoint_budget_users(api, day.isoformat(), tick)
         await office.hand_out_tokens(api, office.budget_users, tick)
-    officers = len(STAFF) + len(office.budget_users)
+    officers = len(office.people)
     ceiling, released = (
         rupiah(sum(getattr(row, name) for row in data.budget()))
         for name in ("ceiling_sen", "released_sen")
     )
-    report.step("people", f"{officers} officers: added, granted, given keys by two administrators")
+    report.step("people", f"{officers} persons: added, granted, given keys by two administrators")
     report.step("budget", f"{loaded['new_lines']} lines of {ceiling}; {released} released")
 
 
@@ -307,7 +307,7 @@ def _tampered(demo: _Demo) -> bool:
         for each in found.said.get("findings", ())
         if each["code"] == "line_changed" and f"journal {edit.journal} " in each["message"]
     ]
-    report.step("rkud fsck", named[0] if named else f"DID NOT NOTICE: {found.said}")
+    report.step("rkud fsck", named[0] if named else f"DID NOT NOTICE: {str(found.said)[:200]}")
     edit_leaf(copy, government, edit)
     export_book(copy, folder / "export", government, vkey)
     verdict = verify_offline(folder / "export", vkey)

@@ -18,11 +18,8 @@ from api.engine import reading
 from api.problems import responses
 from api.routes.journals import ASKING
 from audit import checkpoints, tiles_shell
-from audit.checkpoint import parse_checkpoint
 from audit.errors import DatabaseBehindSignerError, InvalidProofError, SignerStateError
-from audit.note import parse_note
-from audit.proving import prove_entry
-from audit.tiles import TileReader
+from audit.proving import Proven, prove_entry
 from audit.tiles_shell import NotPublishedError
 
 router = APIRouter(tags=["log"])
@@ -135,8 +132,7 @@ _LEAF: Final = (*ASKING, NotPublishedError, InvalidProofError, e.PrivateGrantReq
 )
 def get_proof(books: Books, _caller: Asker, index: int) -> Response:
     """Under the last published checkpoint."""
-    note, tiles = _published(books.conn, books.government)
-    proven = prove_entry(tiles, note, index)
+    proven = _proven(books.conn, books.government, index)
     return Response(proven.proof.to_bytes(), media_type="text/plain; charset=utf-8")
 
 
@@ -149,14 +145,15 @@ def get_leaf(books: Books, caller: Asker, index: int) -> Response:
     """Exactly what is hashed. Role `inspector`, unless entries are published."""
     if books.settings.policy("publish_entries", books.today) != "yes":
         require_any(books, caller, ENTRY_ROLES)
-    note, tiles = _published(books.conn, books.government)
-    return Response(prove_entry(tiles, note, index).entry, media_type="application/json")
+    proven = _proven(books.conn, books.government, index)
+    return Response(proven.entry, media_type="application/json")
 
 
-def _published(conn: Connection, government: str) -> tuple[bytes, TileReader]:
+def _proven(conn: Connection, government: str, index: int) -> Proven:
+    """An entry under the last published checkpoint. Raises NotPublishedError, InvalidProofError."""
     last = checkpoints.latest(conn, government)
-    if last is None:
-        raise NotPublishedError("checkpoint")
-    tree = tiles_shell.read_tree(conn, government)
-    size = parse_checkpoint(parse_note(last.note).text, extensions=True).size
-    return last.note, tiles_shell.tile_reader(conn, tree, size)
+    size = 0 if last is None else last.size
+    if last is None or not 0 <= index < size:
+        raise NotPublishedError(f"entry {index}")
+    tiles = tiles_shell.tile_reader(conn, tiles_shell.read_tree(conn, government), size)
+    return prove_entry(tiles, last.note, index)

@@ -68,7 +68,9 @@ class RecordPayment:
             raise InvalidFieldError("outcome", f"is one of {', '.join(OUTCOMES)}", self.outcome)
         payment = payment_store.get(session.conn, session.government, self.payment_reference)
         check_step(payment.id, payment.state, self.outcome)
-        document = store.get_document(session.conn, session.government, payment.document_id, "sp2d")
+        document = store.get_document(
+            session.conn, session.government, payment.document_id, "sp2d", content=False
+        )
         journal_id = self._book(session, payment, document)
         reason_c = (
             session.private("reason", self.reason, subject=f"payment:{payment.id}")
@@ -356,7 +358,9 @@ class ResendPayment:
 
     def _check(self, session: Session, before: StoredPayment) -> None:
         """It failed, it is the last attempt, and the SP2D stands."""
-        document = store.get_document(session.conn, session.government, before.document_id, "sp2d")
+        document = store.get_document(
+            session.conn, session.government, before.document_id, "sp2d", content=False
+        )
         if document.state != "signed":
             raise DocumentMoveNotAllowedError(
                 document=document.id, move="resend", state=document.state, allowed=[]

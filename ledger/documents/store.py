@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 import msgspec
-from sqlalchemy import Connection, Table, select, update
+from sqlalchemy import Connection, LargeBinary, Table, literal, select, update
 
 from audit import bulk
 from audit.canonical import JsonInput, canonical_fast
@@ -80,6 +80,10 @@ CHECKS_INLINE_MAX: Final = 8_000
 
 _MOVE_COLUMNS: Final = tuple(t.document_move.c.keys())
 _DOCUMENT_COLUMNS: Final = tuple(t.document.c.keys())
+_ALL: Final = tuple(t.document.c)[1:]
+_WITHOUT_CONTENT: Final = tuple(
+    literal(b"", LargeBinary).label(c.name) if c.name == "content" else c for c in _ALL
+)
 
 
 class StoredDocument(NamedTuple):
@@ -169,10 +173,17 @@ UNSIGNED: Final = Signed(b"", "")
 # --- reading ---------------------------------------------------------------------------------
 
 
-def get_document(conn: Connection, government: str, document: str, kind: str) -> StoredDocument:
-    """Raises UnknownDocumentError."""
+def get_document(
+    conn: Connection, government: str, document: str, kind: str, *, content: bool = True
+) -> StoredDocument:
+    """
+    A document; without its *content* where that isn't looked at: a list of payees is megabytes.
+
+    Raises:
+        UnknownDocumentError
+    """
     row = conn.execute(
-        select(*list(t.document.c)[1:]).where(
+        select(*(_ALL if content else _WITHOUT_CONTENT)).where(
             t.document.c.government == government,
             t.document.c.id == document,
             t.document.c.kind == kind,

@@ -276,10 +276,11 @@ def test_log_goes_on_as_a_new_shard_when_acts_are_lost(book: Book, tmp_path: Pat
 
     opened = book.json("audit", "recover", "--new-shard", "--incident", "disk lost")
     more = book.json("journals", "import", journals(tmp_path / "b.jsonl", ["C"]))
+    sealed = book.json("audit", "checkpoint")
 
     assert (f"rkud/{GOVERNMENT}/2", 2) == (opened["origin"], opened["lost"])
     assert 1 == more["posted"]
-    assert book.json("fsck")["clean"]
+    assert (f"rkud/{GOVERNMENT}/2", 2) == (sealed["origin"], sealed["size"])
 
 
 def test_officer_signs_on_the_own_machine(tmp_path: Path, book: Book) -> None:
