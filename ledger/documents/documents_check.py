@@ -26,7 +26,7 @@ from ledger.row_check import check_rows, sha256_or_empty
 
 __all__ = ["check_documents"]
 
-_KINDS: Final = ("document.moved", "payment.moved")
+_KINDS: Final = ("book.recovered", "document.moved", "payment.moved")
 
 
 def check_documents(conn: Connection, government: str) -> Iterator[Finding]:
