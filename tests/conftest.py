@@ -14,6 +14,7 @@ import sqlite3
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 from sqlalchemy import make_url
 
@@ -23,6 +24,10 @@ from api.private_postgres import (
     find_binaries,
 )
 from tests.databases import Database, chosen_engines, narrowed_notice
+
+# A busy machine is no failure: examples are bounded in number, tests in time.
+hypothesis.settings.register_profile("rkud", deadline=None, print_blob=True)
+hypothesis.settings.load_profile("rkud")
 
 _TEMPLATE = "rkud_template"
 _OPENED = "rkud_opened"

@@ -62,9 +62,8 @@ def load_settings() -> Settings:
     """Settings of the environment; a wrong one is named."""
     from pydantic import ValidationError  # noqa: PLC0415
 
-    from api.settings import Settings  # noqa: PLC0415
-
     from api.logs import configure  # noqa: PLC0415
+    from api.settings import Settings  # noqa: PLC0415
 
     try:
         settings = Settings()

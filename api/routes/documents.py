@@ -539,7 +539,7 @@ def _commitments(value: Any) -> list[str]:
         return [value] if len(value) == 64 else []
     if isinstance(value, dict):
         return [c for each in value.values() for c in _commitments(each)]
-    if isinstance(value, list):
+    if isinstance(value, list | tuple):
         return [c for each in value for c in _commitments(each)]
     return []
 

@@ -67,7 +67,7 @@ def wait_until_ready(url: str) -> None:
     """Up to 20 s."""
     for _ in range(200):
         try:
-            if httpx2.get(f"{url}/readyz").status_code == 200:
+            if httpx2.get(f"{url}/readyz", timeout=30).status_code == 200:
                 return
         except httpx2.TransportError:
             time.sleep(0.1)
@@ -93,7 +93,9 @@ def test_server_told_to_stop_answers_what_it_took_and_seals_it(
         wait_until_ready(url)
 
         def load(name: int) -> None:
-            with httpx2.Client(base_url=url, headers={"Authorization": f"Bearer {token}"}) as http:
+            with httpx2.Client(
+                base_url=url, timeout=30, headers={"Authorization": f"Bearer {token}"}
+            ) as http:
                 for n in range(1_000):
                     reference = f"{name}-{n}"
                     try:
@@ -111,7 +113,7 @@ def test_server_told_to_stop_answers_what_it_took_and_seals_it(
         for thread in threads:
             thread.start()
         time.sleep(2.0)
-        checkpoint = httpx2.get(f"{url}/log/{GOVERNMENT}/checkpoint")
+        checkpoint = httpx2.get(f"{url}/log/{GOVERNMENT}/checkpoint", timeout=30)
         process.send_signal(signal.SIGTERM)
         process.wait(30)
         for thread in threads:
@@ -219,7 +221,7 @@ def test_server_with_two_workers_serves_one_book(
                 headers={"Authorization": f"Bearer {token}", "Idempotency-Key": f"w-{n}"},
             )
             statuses.append(answer.status_code)
-        figures = httpx2.get(f"{url}/metrics").text
+        figures = httpx2.get(f"{url}/metrics", timeout=30).text
         process.send_signal(signal.SIGTERM)
         process.wait(40)
 
