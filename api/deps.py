@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from typing import Annotated, Any, Final
 
 import msgspec
@@ -102,7 +102,21 @@ def _key(
 Key = Annotated[str, Depends(_key)]
 
 
-def _books(caller: Asker, runtime: RuntimeDep) -> Iterator[Reader]:
+async def _read_slot(runtime: RuntimeDep) -> AsyncIterator[None]:
+    """
+    A place among the readers, waited for on the event loop.
+
+    Without it callers who wait for a connection would fill the threads that those who have one need.
+    """
+    async with runtime.read_slots:
+        yield
+
+
+def _books(
+    caller: Asker,
+    runtime: RuntimeDep,
+    _slot: Annotated[None, Depends(_read_slot, scope="function")],
+) -> Iterator[Reader]:
     with runtime.reader(caller.government) as reader:
         yield reader
 

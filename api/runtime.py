@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -45,9 +46,12 @@ class Runtime:
     writers: Writers = field(init=False)
     tokens: Tokens = field(init=False)
     checkpoints: CheckpointJob = field(init=False)
+    #: Requests that read at once; two connections of the pool are left to tokens and the like.
+    read_slots: asyncio.Semaphore = field(init=False)
 
     def __post_init__(self) -> None:
         settings = self.settings
+        self.read_slots = asyncio.Semaphore(max(settings.pool_size - 2, 1))
         self.engine = make_engine(settings.url(), pool_size=settings.pool_size)
         self.tokens = Tokens(self.engine, self.clock, seconds=settings.token_cache_seconds)
         self.checkpoints = CheckpointJob(

@@ -333,8 +333,8 @@ class Session:
             )
 
     def _same_private(self, commitment: str, name: str, value: str) -> bool:
-        if not commitment or not value:
-            return not commitment and not value
+        if not commitment:
+            return not value
         salt = self.salt_of(commitment)
         # Erased: what was said can't be compared any more; the rest of the journal decides.
         return salt is None or commitment_of(salt, name, value) == commitment

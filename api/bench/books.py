@@ -11,7 +11,7 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 
 from sqlalchemy import Engine
 
@@ -63,14 +63,14 @@ def make_book(
     app_url: str,
     *,
     banks: int = 1,
-    budget: bool = False,
+    budget: Literal["this year", "last year"] | None = None,
     app_role: str | None = None,
     reader_role: str | None = None,
 ) -> BookFacts:
     """
     Migrate the database and open a book in it, with cash in *banks* bank accounts.
 
-    *budget*: with the ten thousand budget lines of `workload.budget_spots` in this year and the last.
+    *budget*: the year with the ten thousand budget lines of `workload.budget_spots`, if any.
     *first_day* is the second of January of last year, the day after the opening balance.
     """
     upgrade(owner_url, app_role, reader_role)
@@ -100,11 +100,11 @@ def make_book(
         BothHands(ADMIN_1, ADMIN_2, AddBankAccount(bank, "RKUD", CASH_ACCOUNT, opened_on))
         for bank in ids[1:]
     ]
-    if budget:
+    if budget is not None:
         person = AddPerson(_BUDGET_OFFICER, "Budget officer")
         grant = GiveGrant(_BUDGET_OFFICER, "budget_officer", opened_on)
         commands += [BothHands(ADMIN_1, ADMIN_2, person), BothHands(ADMIN_1, ADMIN_2, grant)]
-        commands += [_budget(fiscal_year) for fiscal_year in book.fiscal_years]
+        commands.append(_budget(year if budget == "this year" else year - 1))
     _do(engine, commands, today)
     if banks > 1:
         with begin(engine) as conn:

@@ -82,7 +82,7 @@ class _HttpBench:
         facts = make_book(
             urls.owner,
             urls.app,
-            budget=True,
+            budget="this year",
             app_role=self._cluster.app_role,
             reader_role=self._cluster.reader_role,
         )

@@ -13,7 +13,9 @@ from audit.log import BookMissingError
 from ledger import queries
 from ledger.commands import ReverseJournal
 from ledger.opening import FEEDER
+from ledger.persons_shell import AddPerson, GiveGrant
 from ledger.posting import Accepted, Group, Refused
+from ledger.proposals import BothHands
 from tests.builders import (
     BANK,
     CASH,
@@ -473,3 +475,41 @@ def test_skpd_constant_is_not_an_entity_yet(engine: Engine) -> None:
     (result,) = run(engine, *post(_with_lines(_DEBIT | {"entity": SKPD}, _CREDIT)))
 
     assert ("unknown_entity", {"entity": SKPD}) == refusal(result)
+
+
+def test_reference_repeated_without_description_replays(engine: Engine) -> None:
+    """An empty description is content like any other."""
+    sent = journal(description="")
+    (first,) = run(engine, *post(sent))
+    (second,) = run(engine, *post(sent))
+
+    assert [False, True] == [answer(one)["replayed"] for one in (first, second)]
+
+
+def test_group_refused_takes_back_rows_its_members_wrote(engine: Engine) -> None:
+    """A member that wrote rows of its own, then a refused one: no row, no leaf, no new setting."""
+    add = BothHands("admin-1", "admin-2", AddPerson("kasir-1", "Nama"))
+    before = counts(engine, "person", "proposal", "log_leaf", "private_value")
+
+    (refused,) = run(engine, Group([add, *post(journal(effective_on="2026-12-01"))]))
+    (after,) = run(engine, add)
+
+    assert "future_effective_date" == refusal(refused)[0]
+    assert isinstance(after, Accepted)
+    assert before["person"] + 1 == counts(engine, "person")["person"]
+    assert [] == kernel_findings(engine)
+
+
+def test_group_sees_what_its_members_changed(engine: Engine) -> None:
+    """A grant given by one member counts for the next."""
+    group = Group(
+        [
+            BothHands("admin-1", "admin-2", AddPerson("feed-2", "Nama", kind="service")),
+            BothHands("admin-1", "admin-2", GiveGrant("feed-2", "feed", "2026-11-21")),
+            *post(journal(), by="feed-2"),
+        ]
+    )
+
+    (result,) = run(engine, group)
+
+    assert "J-1" == answer(result)[2]["reference"]

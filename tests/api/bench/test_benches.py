@@ -42,7 +42,17 @@ def cluster(request: pytest.FixtureRequest) -> Iterator[Cluster]:
     """Databases on the test run's PostgreSQL."""
     server: PrivatePostgres = request.getfixturevalue("postgres")
     yield _Shared(server)
-    for name in ("template", "book_template", "book", "bare", "naive", "prototype", "verified"):
+    for name in (
+        "template",
+        "book_template",
+        "book",
+        "bare",
+        "naive",
+        "prototype",
+        "verified",
+        "history_40",
+        "history_80",
+    ):
         server.drop_database(f"bench_{name}")
 
 

@@ -56,19 +56,19 @@ def test_ratio_of_two_contenders_is_taken_round_by_round() -> None:
 @pytest.mark.parametrize(
     ("rounds", "bounds", "valid", "verdict"),
     [
-        ([9.0, 8.0, 7.0], {"at_least": 8.0}, True, "met"),
-        ([9.0, 7.9, 7.0], {"at_least": 8.0}, True, "missed"),
-        ([1.0], {"at_most": 1.0}, True, "met"),
-        ([1.01], {"at_most": 1.0}, True, "missed"),
-        ([9.0], {"at_least": 8.0}, False, "invalid"),
-        ([9.0], {}, True, "untargeted"),
+        ([9.0, 8.0, 7.0], (8.0, None), True, "met"),
+        ([9.0, 7.9, 7.0], (8.0, None), True, "missed"),
+        ([1.0], (None, 1.0), True, "met"),
+        ([1.01], (None, 1.0), True, "missed"),
+        ([9.0], (8.0, None), False, "invalid"),
+        ([9.0], (None, None), True, "untargeted"),
     ],
 )
 def test_ratio_with_a_target_is_judged_by_its_median(
-    rounds: list[float], bounds: dict[str, float], valid: bool, verdict: str
+    rounds: list[float], bounds: tuple[float | None, float | None], valid: bool, verdict: str
 ) -> None:
     """A spoiled yardstick makes it neither met nor missed."""
-    assert verdict == Ratio("rate", rounds, valid=valid, **bounds).verdict
+    assert verdict == Ratio("rate", rounds, *bounds, valid=valid).verdict
 
 
 def test_ratio_that_met_its_target_says_so_with_the_figures() -> None:

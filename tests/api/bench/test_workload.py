@@ -9,7 +9,7 @@ import pytest
 
 from api.bench.workload import Shape, bodies, budget_spots, plain_accounts
 from api.bench.yardsticks import bare, hashing
-from audit import root_of
+from audit import leaf_hash, root_of
 from ledger.journals import JournalBody, parse_body
 from ledger.money import parse_sen
 
@@ -74,6 +74,6 @@ def test_bare_client_journal_balances_and_names_the_hot_account() -> None:
 def test_bare_hashing_of_any_count_gives_the_root_of_the_log(count: int) -> None:
     """The yardstick computes what the verifier computes."""
     entries = [msgspec.json.encode(n) for n in range(count)]
-    leaves = [hashing.sha256(b"\x00" + entry).digest() for entry in entries]
+    leaves = [leaf_hash(entry) for entry in entries]
 
     assert root_of(leaves) == hashing.root_of(entries)
