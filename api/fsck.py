@@ -20,6 +20,7 @@ from api.migrations_runner import upgrade
 from audit.database import metadata
 from audit.findings import Finding
 from audit.log_check import UNPROTECTED, check_log, check_private_values
+from ledger.allowances_check import check_allowances
 from ledger.budget_check import check_budget
 from ledger.documents.documents_check import check_documents
 from ledger.journals_check import check_balances, check_journals
@@ -138,6 +139,7 @@ CHECKS: Final[dict[str, Check]] = {
     "balances": check_balances,
     "people": check_people,
     "budget": check_budget,
+    "allowances": check_allowances,
     "documents": check_documents,
     "reconciliation": check_reconciliation,
 }

@@ -346,11 +346,14 @@ FROM sides GROUP BY id HAVING sum(lines) <> sum(stored) OR sum(reserved) <> sum(
 
 _BUDGET_DAYS = """
 WITH sides AS (
-  SELECT l.budget_line AS id, l.effective_on AS day, l.amount_sen AS lines, 0 AS stored
-  FROM journal_line l WHERE l.government = :government AND l.budget_line <> ''
-  UNION ALL SELECT budget_line, day, 0, spent_sen FROM budget_day WHERE government = :government)
-SELECT id, day, sum(lines) AS lines, sum(stored) AS stored FROM sides GROUP BY id, day
-HAVING sum(lines) <> sum(stored) ORDER BY id, day"""
+  SELECT l.budget_line AS id, CASE WHEN d.payment_kind <> '' THEN d.payment_kind ELSE j.kind END AS kind,
+    l.effective_on AS day, l.amount_sen AS lines, 0 AS stored
+  FROM journal_line l JOIN journal j ON j.government = l.government AND j.id = l.journal_id
+  LEFT JOIN document d ON d.government = j.government AND d.id = j.document_id
+  WHERE l.government = :government AND l.budget_line <> ''
+  UNION ALL SELECT budget_line, kind, day, 0, spent_sen FROM budget_day WHERE government = :government)
+SELECT id, kind, day, sum(lines) AS lines, sum(stored) AS stored FROM sides GROUP BY id, kind, day
+HAVING sum(lines) <> sum(stored) ORDER BY id, kind, day"""
 
 _OVER = """
 SELECT 'budget_line' AS what, id, ceiling_sen + allowance_sen - reserved_sen - spent_sen AS room, allowance_sen AS allowed
@@ -405,7 +408,7 @@ def check_balances(conn: Connection, government: str) -> Iterator[Finding]:
         yield _sum_finding(
             "budget_day_differs",
             "budget_day",
-            f"{row.id}/{row.day}",
+            f"{row.id}/{row.kind}/{row.day}",
             "spent_sen",
             row.stored,
             row.lines,

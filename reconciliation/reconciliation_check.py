@@ -143,6 +143,23 @@ def _check_files(conn: Connection, government: str) -> Iterator[Finding]:
             )
     for sha256 in first:
         yield _gone("statement_file", sha256)
+    file = t.statement_file.c
+    strays = conn.execute(
+        select(content.sha256)
+        .where(
+            content.government == government,
+            content.sha256.not_in(select(file.sha256).where(file.government == government)),
+        )
+        .order_by(content.sha256)
+    )
+    for (sha256,) in strays:
+        yield Finding(
+            "statement_bytes_stray",
+            f"bytes are kept as {sha256}, which is no statement file",
+            "statement_file_content",
+            sha256,
+            "sha256",
+        )
 
 
 def _check_lines(conn: Connection, government: str) -> Iterator[Finding]:

@@ -36,7 +36,7 @@ def init(
     government: Annotated[str, typer.Option("--government", "-g", help="Region code: 36, 36.72.")],
     name: Annotated[str, typer.Option(help="Name of the government.")],
     bank_account: Annotated[
-        str, typer.Option(metavar="BANKCODE:NO", help="The RKUD: bank code and number.")
+        str, typer.Option(metavar="BANKCODE:NO", help="The RKUD: bank code and number; a bare number gets code 000.")
     ],
     recognition: Annotated[
         str, typer.Option(metavar="on_issue|on_cair", help="When an SP2D becomes a journal.")
@@ -75,7 +75,8 @@ def init(
         NewBook(
             government=government,
             name=name,
-            bank_account=bank_account,
+            # A bare number is of a bank whose code nobody gave: 000.
+            bank_account=bank_account if ":" in bank_account else f"000:{bank_account}",
             bank_account_name=bank_account_name,
             recognition=recognition,
             fiscal_years=years,
