@@ -45,17 +45,19 @@ def home(tmp_path: Path, database: Database) -> Path:
 @contextmanager
 def server(database: Database, home: Path, *options: str) -> Iterator[tuple[str, Any]]:
     """`rkud serve` on a free port: its address and process."""
-    process = subprocess.Popen(
-        [*COMMAND, "serve", "--port", "0", *options],
-        env={**os.environ, "RKUD_DATA_DIR": str(home), "RKUD_DATABASE_URL": database.url},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    log = home.parent / "server.log"
+    with log.open("wb") as errors:  # a pipe that nobody reads would fill and stop the server
+        process = subprocess.Popen(
+            [*COMMAND, "serve", "--port", "0", *options],
+            env={**os.environ, "RKUD_DATA_DIR": str(home), "RKUD_DATABASE_URL": database.url},
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            text=True,
+        )
     assert process.stdout is not None
     line = process.stdout.readline()
     try:
-        assert line.startswith("serving on "), (line, process.communicate())
+        assert line.startswith("serving on "), (line, log.read_text())
         yield line.rpartition(" ")[2].strip(), process
     finally:
         if process.poll() is None:
