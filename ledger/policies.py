@@ -32,6 +32,8 @@ __all__ = [
 POLICIES: Final[dict[str, tuple[str, ...]]] = {
     "recognition": ("on_issue", "on_cair"),
     "release_level": ("line", "sub_kegiatan", "skpd"),
+    # Whether anyone may read the log's entries; without it they are for inspectors (D22).
+    "publish_entries": ("yes", "no"),
     "feed": (),
 }
 

@@ -14,8 +14,8 @@ MOUNTS = """\
 30 22 0:25 / /srv/nfs rw - nfs4 server:/export rw
 31 22 0:26 / /srv/with\\040space rw - cifs //server/share rw
 32 30 8:2 / /srv/nfs/local rw - xfs /dev/sdb1 rw
-33 22 0:27 / /mnt rw - ext4 /dev/sdc rw
-34 22 0:28 / /mnt rw - fuse.sshfs host: rw
+33 22 0:27 / /media rw - ext4 /dev/sdc rw
+34 22 0:28 / /media rw - fuse.sshfs host: rw
 """
 
 
@@ -28,7 +28,7 @@ MOUNTS = """\
         ("/srv/nfsbook", "ext4"),
         ("/srv/nfs/local/book", "xfs"),
         ("/srv/with space/book", "cifs"),
-        ("/mnt/book", "fuse.sshfs"),
+        ("/media/book", "fuse.sshfs"),
     ],
 )
 def test_filesystem_is_that_of_the_deepest_mount(path: str, kind: str) -> None:
