@@ -51,7 +51,7 @@ __all__ = [
 Answer = dict[str, JsonInput]
 
 #: A batch that holds this many lines sends them ahead.
-_LINES_SENT: Final = 1_000
+_LINES_SENT: Final = 2_000
 #: Lines beyond this many bytes go into the leaf by hash; the export carries them beside it.
 INLINE_LINES_MAX: Final = 48_000
 
@@ -490,14 +490,15 @@ class Session:
             t.account_balance,
             _BALANCE_KEY,
             ("balance_sen",),
-            [(government, *key, sen) for key, sen in position.balances.items()],
+            # In the order of the key: neighbours share a page of table and index.
+            sorted((government, *key, sen) for key, sen in position.balances.items()),
         )
         bulk.upsert_rows(
             conn,
             t.account_day,
             _DAY_KEY,
             ("debit_sen", "credit_sen"),
-            [(government, *key, *sums) for key, sums in position.days.items() if any(sums)],
+            sorted((government, *key, *sums) for key, sums in position.days.items() if any(sums)),
         )
         self._flush_budget()
 

@@ -36,7 +36,11 @@ def init(
     government: Annotated[str, typer.Option("--government", "-g", help="Region code: 36, 36.72.")],
     name: Annotated[str, typer.Option(help="Name of the government.")],
     bank_account: Annotated[
-        str, typer.Option(metavar="BANKCODE:NO", help="The RKUD: bank code and number; a bare number gets code 000.")
+        str,
+        typer.Option(
+            metavar="BANKCODE:NO",
+            help="The RKUD: bank code and number; a bare number gets code 000.",
+        ),
     ],
     recognition: Annotated[
         str, typer.Option(metavar="on_issue|on_cair", help="When an SP2D becomes a journal.")
