@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection, select
 
@@ -38,6 +39,7 @@ __all__ = [
     "BookExistsError",
     "NewBook",
     "chart_sha256",
+    "check_zone",
     "open_book",
 ]
 
@@ -101,6 +103,7 @@ def check_new_book(book: NewBook) -> None:
     ):
         if pattern.fullmatch(value) is None:
             raise InvalidFieldError(field, rule, value[:120])
+    check_zone(book.zone)
     check_text("name", book.name, least=1, most=200)
     check_text("bank_account_name", book.bank_account_name, most=200)
     if book.recognition not in ("on_issue", "on_cair"):
@@ -119,6 +122,14 @@ def check_new_book(book: NewBook) -> None:
         raise InvalidFieldError("opening_on", "goes with an opening balance", book.opening_on)
     if book.opening_on:
         check_day("opening_on", book.opening_on)
+
+
+def check_zone(zone: str) -> None:
+    """A time zone of the IANA database. Raises InvalidFieldError."""
+    try:
+        ZoneInfo(zone)
+    except (KeyError, ValueError, OSError):
+        raise InvalidFieldError("zone", "is a time zone such as Asia/Jakarta", zone[:80]) from None
 
 
 def chart_sha256(rows: Sequence[Sequence[object]]) -> str:

@@ -33,6 +33,11 @@ def _refuse(error: Exception) -> None:
     from api.cli.common import plain, print_json  # noqa: PLC0415
     from api.problems import is_named, problem  # noqa: PLC0415
 
+    if isinstance(error, OSError) and error.filename:
+        # A place that can't be read or written is the caller's to mend, not a fault of ours.
+        where, why = plain(str(error.filename)), plain(error.strerror or type(error).__name__)
+        sys.stderr.write(f"rkud: file_unreadable: {where}: {why}\n")
+        sys.exit(2)
     if not is_named(error) and not hasattr(type(error), "code"):
         raise error
     members = problem(error)

@@ -70,9 +70,10 @@ def init(
     from api.opening import make_book  # noqa: PLC0415
     from audit.keys import load_log_key  # noqa: PLC0415
     from ledger.money import parse_sen  # noqa: PLC0415
-    from ledger.opening import NewBook  # noqa: PLC0415
+    from ledger.opening import NewBook, check_zone  # noqa: PLC0415
 
     values = load_settings()
+    check_zone(zone)
     years = fiscal_year or [int(local_day(system_clock(), zone)[:4])]
     sealed = make_book(
         values,
