@@ -57,6 +57,40 @@ def _migrate(owner_url: str) -> None:
     migrations_runner.upgrade(owner_url)
 
 
+def _sqlite_copy(template: Path, tmp_path: Path) -> Database:
+    """A copy of a template file (0600) in a directory of its own (0700)."""
+    folder = tmp_path / "book"
+    folder.mkdir(mode=0o700)
+    path = folder / "rkud.db"
+    shutil.copyfile(template, path)
+    path.chmod(0o600)
+    url = f"sqlite:///{path}"
+    return Database("sqlite", url=url, owner_url=url, reader_url=url)
+
+
+def _postgres_copier(server: PrivatePostgres, template: str, prefix: str) -> Callable[[], Database]:
+    """What makes copies of a template database, each under a name of its own."""
+    numbers = itertools.count(1)
+
+    def copy() -> Database:
+        urls = server.create_database(f"{prefix}_{next(numbers)}", template=template)
+        return Database("postgresql", url=urls.app, owner_url=urls.owner, reader_url=urls.reader)
+
+    return copy
+
+
+def _postgres_copy(request: pytest.FixtureRequest, copies: str) -> Iterator[Database]:
+    """One copy for one test; dropped, with whoever is connected, after it."""
+    if "postgresql" not in chosen_engines():
+        pytest.skip(narrowed_notice() or "")
+    # Asked for by name, so that a run on SQLite alone starts no server.
+    server: PrivatePostgres = request.getfixturevalue("postgres")
+    copy: Callable[[], Database] = request.getfixturevalue(copies)
+    database = copy()
+    yield database
+    server.drop_database(make_url(database.url).database or "")
+
+
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[PrivatePostgres]:
     """One private cluster for the run, or for each worker of a parallel run; not durable."""
@@ -78,38 +112,19 @@ def _sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def _postgres_copies(postgres: PrivatePostgres) -> Callable[[], Database]:
     _migrate(postgres.create_database(_TEMPLATE).owner)
-    numbers = itertools.count(1)
-
-    def copy() -> Database:
-        urls = postgres.create_database(f"book_{next(numbers)}", template=_TEMPLATE)
-        return Database("postgresql", url=urls.app, owner_url=urls.owner, reader_url=urls.reader)
-
-    return copy
+    return _postgres_copier(postgres, _TEMPLATE, "book")
 
 
 @pytest.fixture
 def sqlite_database(_sqlite_template: Path, tmp_path: Path) -> Database:
     """A fresh migrated SQLite file (0600) in a directory of its own (0700)."""
-    folder = tmp_path / "book"
-    folder.mkdir(mode=0o700)
-    path = folder / "rkud.db"
-    shutil.copyfile(_sqlite_template, path)
-    path.chmod(0o600)
-    url = f"sqlite:///{path}"
-    return Database("sqlite", url=url, owner_url=url, reader_url=url)
+    return _sqlite_copy(_sqlite_template, tmp_path)
 
 
 @pytest.fixture
 def postgres_database(request: pytest.FixtureRequest) -> Iterator[Database]:
     """A fresh migrated PostgreSQL database; dropped, with whoever is connected, after the test."""
-    if "postgresql" not in chosen_engines():
-        pytest.skip(narrowed_notice() or "")
-    # Asked for by name, so that a run on SQLite alone starts no server.
-    server: PrivatePostgres = request.getfixturevalue("postgres")
-    copy: Callable[[], Database] = request.getfixturevalue("_postgres_copies")
-    database = copy()
-    yield database
-    server.drop_database(make_url(database.url).database or "")
+    yield from _postgres_copy(request, "_postgres_copies")
 
 
 def _open(url: str) -> None:
@@ -140,37 +155,19 @@ def _postgres_opened(
 ) -> Callable[[], Database]:
     template = postgres.create_database(_OPENED, template=_TEMPLATE)
     _open(template.app)
-    numbers = itertools.count(1)
-
-    def copy() -> Database:
-        urls = postgres.create_database(f"opened_{next(numbers)}", template=_OPENED)
-        return Database("postgresql", url=urls.app, owner_url=urls.owner, reader_url=urls.reader)
-
-    return copy
+    return _postgres_copier(postgres, _OPENED, "opened")
 
 
 @pytest.fixture
 def opened_sqlite(_sqlite_opened: Path, tmp_path: Path) -> Database:
     """A fresh SQLite file with the book of `tests.builders.new_book`."""
-    folder = tmp_path / "book"
-    folder.mkdir(mode=0o700)
-    path = folder / "rkud.db"
-    shutil.copyfile(_sqlite_opened, path)
-    path.chmod(0o600)
-    url = f"sqlite:///{path}"
-    return Database("sqlite", url=url, owner_url=url, reader_url=url)
+    return _sqlite_copy(_sqlite_opened, tmp_path)
 
 
 @pytest.fixture
 def opened_postgres(request: pytest.FixtureRequest) -> Iterator[Database]:
     """A fresh PostgreSQL database with the same book."""
-    if "postgresql" not in chosen_engines():
-        pytest.skip(narrowed_notice() or "")
-    server: PrivatePostgres = request.getfixturevalue("postgres")
-    copy: Callable[[], Database] = request.getfixturevalue("_postgres_opened")
-    database = copy()
-    yield database
-    server.drop_database(make_url(database.url).database or "")
+    yield from _postgres_copy(request, "_postgres_opened")
 
 
 @pytest.fixture(params=chosen_engines())
