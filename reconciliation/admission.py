@@ -236,14 +236,16 @@ def admit(
     if not contents and opening.units == end.closing_sen and closes_on > end.closing_on:
         return Admission((), (), extends=True)  # days on which nothing happened
     differs: DeliveryDiffersError | None = None
-    for place in _places(known, opening.units, contents):
+    # A statement without lines stands at its closing day.
+    first = min((content.booked_on for content in contents), default=closes_on)
+    for place in _places(known, opening.units, first):
         found = _compare(known.lines[place:], contents)
         if isinstance(found, KnownLine):
-            first = found.content
+            lacking = found.content
             differs = differs or DeliveryDiffersError(
                 missing=_missing(known.lines[place:], contents),
-                booked_on=first.booked_on,
-                amount_sen=first.amount_sen,
+                booked_on=lacking.booked_on,
+                amount_sen=lacking.amount_sen,
                 position=opening.position,
             )
             continue
@@ -259,10 +261,12 @@ def admit(
     )
 
 
-def _places(known: Known, opening_sen: int, contents: Sequence[Content]) -> list[int]:
-    """Where in the known lines the account stood at *opening_sen* and a delivery may begin."""
+def _places(known: Known, opening_sen: int, first: str) -> list[int]:
+    """
+    Where in the known lines the account stood at *opening_sen* and a delivery that begins on the
+    day *first* may begin.
+    """
     lines = known.lines
-    first = min((content.booked_on for content in contents), default="")
     day_start = next(
         (n for n, line in enumerate(lines) if line.content.booked_on >= first), len(lines)
     )

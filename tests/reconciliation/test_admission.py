@@ -6,7 +6,7 @@ from datetime import date, timedelta
 from random import Random
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from bank_adapters.statements import Balance
@@ -70,6 +70,7 @@ def _day(n: int) -> date:
 
 @settings(max_examples=300)
 @given(_months, st.lists(st.tuples(st.integers(0, 5), st.integers(1, 6)), max_size=6), st.randoms())
+@example([[(-3, "A")], [], [(-3, "A")]], [(0, 3), (1, 1)], Random(1))  # an empty day, again
 def test_deliveries_of_any_days_give_each_line_once(
     days: list[Day], windows: list[tuple[int, int]], random: Random
 ) -> None:
