@@ -79,7 +79,8 @@ class Committer:
     Puts batches of one government to the books. Used by one thread.
 
     *refuses* may say why nothing is to be written at all; *pause* waits between attempts to learn
-    what became of a COMMIT.
+    what became of a COMMIT. *meanwhile* is called while the database writes a batch, and again when
+    the batch is put again (`ledger.posting.post_batch`).
     """
 
     def __init__(
@@ -90,12 +91,14 @@ class Committer:
         clock: Clock,
         refuses: Callable[[str], ApiError | AuditError | None] = lambda _: None,
         pause: Callable[[float], None] = time.sleep,
+        meanwhile: Callable[[], None] = lambda: None,
     ) -> None:
         self._engine = engine
         self._government = government
         self._clock = clock
         self._refuses = refuses
         self._pause = pause
+        self._meanwhile = meanwhile
         self._zone = ""
         self._whole = False
 
@@ -183,7 +186,12 @@ class Committer:
             try:
                 now = self._clock()
                 results = post_batch(
-                    conn, self._government, commands, now=now, today=local_day(now, zone)
+                    conn,
+                    self._government,
+                    commands,
+                    now=now,
+                    today=local_day(now, zone),
+                    meanwhile=self._meanwhile,
                 )
             except BaseException:
                 # Nothing was committed, whether or not the rollback still reaches the database.

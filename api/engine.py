@@ -3,15 +3,20 @@ Engines: how a process talks to the database, and the settings that durability d
 
 SQLite: write-ahead log with `synchronous=FULL` (a commit survives power loss), foreign keys on,
 `recursive_triggers` on (INSERT OR REPLACE then fires the triggers that refuse it), and transactions
-that begin when we say so. PostgreSQL: psycopg, nothing but its own defaults.
+that begin when we say so. PostgreSQL: psycopg with its own defaults, and a socket buffer that takes
+a batch while the server is still busy with what came before.
 """
 
 from __future__ import annotations
 
 import contextlib
+import os
+import socket
 import sqlite3
 from collections.abc import Iterator
+from typing import Final
 
+from psycopg import Connection as PsycopgConnection
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.pool import ConnectionPoolEntry, NullPool, QueuePool
 
@@ -37,6 +42,19 @@ def prepare_sqlite(connection: sqlite3.Connection, _entry: ConnectionPoolEntry) 
         connection.execute(pragma)
 
 
+#: A batch of a thousand journals is about two megabytes; the system may grant less.
+_SEND_BUFFER_BYTES: Final = 4 * 1024 * 1024
+
+
+def prepare_psycopg(
+    connection: PsycopgConnection[tuple[object, ...]], _entry: ConnectionPoolEntry
+) -> None:
+    """Let a local socket hold what is sent ahead; TCP finds a size by itself."""
+    with socket.socket(fileno=os.dup(connection.pgconn.socket)) as shared:
+        if shared.family == socket.AF_UNIX:
+            shared.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER_BYTES)
+
+
 def make_engine(url: str, *, pool_size: int = 4) -> Engine:
     """
     An engine for *url*. Connections are made on first use, so an idle government costs none.
@@ -53,9 +71,11 @@ def make_engine(url: str, *, pool_size: int = 4) -> Engine:
         )
         event.listen(engine, "connect", prepare_sqlite)
         return engine
-    return create_engine(
+    engine = create_engine(
         url, hide_parameters=True, pool_size=pool_size, max_overflow=4, pool_pre_ping=True
     )
+    event.listen(engine, "connect", prepare_psycopg)
+    return engine
 
 
 @contextlib.contextmanager

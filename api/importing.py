@@ -1,16 +1,13 @@
 """
 Import journals from a file of JSON lines: batches through `post_batch`, memory flat.
 
-A reader thread cuts the next batch into bodies while the database writes the last one. Every batch
-is a transaction, and journals are known by their reference, so an import that was killed is just
+The next batch is read while the database writes the last one. Every batch is a transaction, and journals are known by their reference, so an import that was killed is just
 run again. Refusals name file, line, field and rule.
 """
 
 from __future__ import annotations
 
-import queue
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -26,8 +23,8 @@ from api.committer import Committer, Failed, Outcome
 from api.errors import ApiError, DatabaseRefusedError, InternalError
 from api.settings import Settings
 from ledger.commands import PostJournal
-from ledger.errors import InvalidFieldError, LedgerError
-from ledger.journals import JournalBody, parse_body
+from ledger.errors import InvalidFieldError, LedgerError, shown
+from ledger.journals import parse_body
 from ledger.posting import Accepted
 
 __all__ = ["Done", "FileUnreadableError", "Import", "Refusal", "show_progress"]
@@ -36,7 +33,6 @@ __all__ = ["Done", "FileUnreadableError", "Import", "Refusal", "show_progress"]
 LINE_BYTES_MAX: Final = 16 * 1024 * 1024
 #: Refusals that are kept to be listed; all are counted.
 LISTED_MAX: Final = 1_000
-_AHEAD: Final = 2
 
 
 class FileUnreadableError(ApiError):
@@ -84,13 +80,22 @@ class Done:
     refusals: list[Refusal] = field(default_factory=list)
     seconds: float = 0.0
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether the file held no journal at all."""
+        return not (self.posted or self.replayed or self.refused)
+
 
 @dataclass(frozen=True, slots=True)
 class _Cut:
-    """A batch as it was cut from the file: bodies with their line, or why a line is none."""
+    """A batch as it was cut from the file: journals with their line, or why a line is none."""
 
-    lines: list[tuple[int, JournalBody | LedgerError]]
+    lines: list[tuple[int, PostJournal | LedgerError]]
     offset: int
+
+
+#: What is read behind the last batch.
+_END: Final = _Cut([], 0)
 
 
 class Import:
@@ -112,8 +117,10 @@ class Import:
         self._by = by
         self._batch_size = batch_size
         self._go_on = go_on
-        self._committer = Committer(engine, government, clock=clock)
+        self._committer = Committer(engine, government, clock=clock, meanwhile=self._read_ahead)
         self._checkpoints = CheckpointJob(engine, settings.keys(), clock=clock)
+        self._source: Iterator[_Cut] = iter(())
+        self._ahead: _Cut | OSError | None = None
 
     def run(self, path: Path, moved: Callable[[int, int], None] = lambda _offset, _n: None) -> Done:
         """
@@ -128,49 +135,41 @@ class Import:
             raise refusal
         started = time.perf_counter()
         done = Done()
-        batches: queue.Queue[_Cut | Exception | None] = queue.Queue(_AHEAD)
-        stop = threading.Event()
-        reader = threading.Thread(
-            target=self._read, args=(path, batches, stop), name="import-reader", daemon=True
-        )
-        reader.start()
+        self._source = self._cuts(path)
         try:
-            while (cut := batches.get()) is not None:
-                if isinstance(cut, Exception):
-                    raise cut
+            while (cut := self._next()) is not None:
                 self._post(path, cut, done)
                 moved(cut.offset, done.posted + done.replayed)
                 if done.refused and not self._go_on:
                     break
+        except OSError as error:
+            raise FileUnreadableError(
+                path=str(path), reason=error.strerror or "unreadable"
+            ) from error
         finally:
-            stop.set()
-            while reader.is_alive():
-                try:
-                    batches.get(timeout=0.05)
-                except queue.Empty:
-                    continue
             self._checkpoints.stop()
         done.seconds = time.perf_counter() - started
         return done
 
     # --- the file --------------------------------------------------------------------------------
 
-    def _read(
-        self, path: Path, batches: queue.Queue[_Cut | Exception | None], stop: threading.Event
-    ) -> None:
-        try:
-            for cut in self._cuts(path):
-                if stop.is_set():
-                    return
-                batches.put(cut)
-            batches.put(None)
-        except OSError as error:
-            batches.put(FileUnreadableError(path=str(path), reason=error.strerror or "unreadable"))
-        except Exception as error:  # told to the importing thread
-            batches.put(error)
+    def _read_ahead(self) -> None:
+        """Read the next batch now; what goes wrong is told when its turn comes."""
+        if self._ahead is None:
+            try:
+                self._ahead = next(self._source, _END)
+            except OSError as error:
+                self._ahead = error
+
+    def _next(self) -> _Cut | None:
+        self._read_ahead()
+        ahead, self._ahead = self._ahead, None
+        if isinstance(ahead, OSError):
+            raise ahead
+        return ahead if ahead is not _END else None
 
     def _cuts(self, path: Path) -> Iterator[_Cut]:
-        lines: list[tuple[int, JournalBody | LedgerError]] = []
+        lines: list[tuple[int, PostJournal | LedgerError]] = []
         offset = 0
         with path.open("rb") as file:
             number = 0
@@ -185,7 +184,9 @@ class Import:
                         offset += len(data)
                 elif data.strip():
                     try:
-                        lines.append((number, parse_body(data)))
+                        journal = PostJournal(self._by, parse_body(data, line=number))
+                        journal.read()
+                        lines.append((number, journal))
                     except LedgerError as refusal:
                         lines.append((number, refusal))
                 if len(lines) >= self._batch_size:
@@ -201,14 +202,13 @@ class Import:
         lines = cut.lines
         if not self._go_on:
             bad = next(
-                (n for n, (_, body) in enumerate(lines) if isinstance(body, LedgerError)), None
+                (n for n, (_, read) in enumerate(lines) if isinstance(read, LedgerError)), None
             )
             lines = lines if bad is None else lines[: bad + 1]
-        good = [(number, body) for number, body in lines if isinstance(body, JournalBody)]
-        outcomes = iter(self._put([PostJournal(self._by, body) for _, body in good]))
-        for number, body in lines:
-            if isinstance(body, LedgerError):
-                self._refused(path, number, "", body, done)
+        outcomes = iter(self._put([read for _, read in lines if isinstance(read, PostJournal)]))
+        for number, read in lines:
+            if isinstance(read, LedgerError):
+                self._refused(path, number, "", read, done)
                 continue
             outcome = next(outcomes, None)
             if outcome is None:
@@ -219,14 +219,14 @@ class Import:
                 else:
                     done.posted += 1
             else:
-                self._refused(path, number, body.reference, outcome.error, done)
+                self._refused(path, number, read.body.reference, outcome.error, done)
 
     def _refused(
         self, path: Path, number: int, reference: str, error: Exception, done: Done
     ) -> None:
         done.refused += 1
         if len(done.refusals) < LISTED_MAX:
-            done.refusals.append(Refusal(str(path), number, reference, error))
+            done.refusals.append(Refusal(str(path), number, str(shown(reference)), error))
 
     def _put(self, commands: list[PostJournal]) -> list[Outcome]:
         if not commands:

@@ -37,6 +37,8 @@ Value = int | str | bytes | None
 Row = tuple[Value, ...]
 
 _PIPE: Final = "rkud_pipe"
+#: From this many rows on it is worth a look which columns are the same in all of them.
+_MANY: Final = 16
 
 
 def is_postgresql(conn: Connection) -> bool:
@@ -177,7 +179,7 @@ def insert_rows(
         return
     names = tuple(columns)
     if is_postgresql(conn):
-        write(conn, _pg_insert(table, names), _arrays(table, names, rows))
+        write(conn, *_pg_inserting(table, names, rows))
     else:
         conn.exec_driver_sql(_lite_insert(table, names), list(rows))
 
@@ -199,7 +201,8 @@ def upsert_rows(
     keys, adds = tuple(key), tuple(add)
     columns = keys + adds
     if is_postgresql(conn):
-        write(conn, _pg_upsert(table, keys, adds), _arrays(table, columns, rows))
+        insert, values = _pg_inserting(table, columns, rows)
+        write(conn, insert + _pg_on_conflict(table, keys, adds), values)
     else:
         conn.exec_driver_sql(_lite_upsert(table, keys, adds), list(rows))
 
@@ -250,17 +253,44 @@ def read_rows(
 # --- the statements, built once per table and column list -----------------------------------
 
 
-@cache
-def _pg_insert(table: Table, columns: tuple[str, ...]) -> str:
-    into = f"INSERT INTO {table.name} ({', '.join(columns)})"
+def _pg_inserting(
+    table: Table, columns: tuple[str, ...], rows: Sequence[Row]
+) -> tuple[str, tuple[Value, ...]]:
+    """
+    The statement that inserts *rows*, and its values.
+
+    A column that is the same in every row goes as one value, which spares both sides an array. Bytes
+    go as one value with the place and length of each row's part: half the text of an array literal
+    in hex, and nothing to decode.
+    """
     kinds = _pg_types(table, columns)
-    if "bytea" not in kinds:
-        return f"{into} SELECT * FROM {_unnest(table, columns)}"
-    # Bytes come as one value with the place and length of each row's part: half the text of an
-    # array literal in hex, and nothing to decode.
+    picked: list[Value] = []
+    arrays: list[Value] = []
+    alike: list[bool] = []
+    many = len(rows) >= _MANY
+    for kind, column in zip(kinds, zip(*rows, strict=True), strict=True):
+        same = many and column[0] == column[-1] and column.count(column[0]) == len(column)
+        alike.append(same)
+        if same:
+            picked.append(column[0])
+        elif kind == "bytea":
+            blob, places, lengths = _slices(column)
+            picked.append(blob)
+            arrays += (places, lengths)
+        else:
+            arrays.append(_ints(column) if kind == "bigint" else _texts(column))
+    if not arrays:
+        raise ValueError(f"{table.name}: rows that are all alike")
+    return _pg_insert(table, columns, tuple(alike)), (*picked, *arrays)
+
+
+@cache
+def _pg_insert(table: Table, columns: tuple[str, ...], alike: tuple[bool, ...]) -> str:
     picked, casts, names = [], [], []
-    for kind, name in zip(kinds, columns, strict=True):
-        if kind == "bytea":
+    for kind, name, same in zip(_pg_types(table, columns), columns, alike, strict=True):
+        if same:
+            picked.append(f"%s::{kind}")
+        elif kind == "bytea":
             picked.append(f"substr(%s::bytea, u.{name}_at, u.{name}_n)")
             casts += ["%s::int[]", "%s::int[]"]
             names += [f"{name}_at", f"{name}_n"]
@@ -269,14 +299,15 @@ def _pg_insert(table: Table, columns: tuple[str, ...]) -> str:
             casts.append(f"%s::{kind}[]")
             names.append(name)
     return (
-        f"{into} SELECT {', '.join(picked)} FROM unnest({', '.join(casts)}) u({', '.join(names)})"
+        f"INSERT INTO {table.name} ({', '.join(columns)}) SELECT {', '.join(picked)}"
+        f" FROM unnest({', '.join(casts)}) u({', '.join(names)})"
     )
 
 
 @cache
-def _pg_upsert(table: Table, key: tuple[str, ...], add: tuple[str, ...]) -> str:
+def _pg_on_conflict(table: Table, key: tuple[str, ...], add: tuple[str, ...]) -> str:
     sums = ", ".join(f"{name} = {table.name}.{name} + excluded.{name}" for name in add)
-    return f"{_pg_insert(table, key + add)} ON CONFLICT ({', '.join(key)}) DO UPDATE SET {sums}"
+    return f" ON CONFLICT ({', '.join(key)}) DO UPDATE SET {sums}"
 
 
 @cache
@@ -348,23 +379,12 @@ def _unnest(table: Table, columns: tuple[str, ...]) -> str:
     return f"unnest({', '.join(f'%s::{kind}[]' for kind in kinds)})"
 
 
-def _arrays(table: Table, columns: tuple[str, ...], rows: Sequence[Row]) -> tuple[Value, ...]:
-    """
-    One array literal a column, before them the bytes of columns that hold bytes.
-
-    psycopg's own adaptation of lists costs three times the CPU.
-    """
-    kinds = _pg_types(table, columns)
-    blobs: list[bytes] = []
-    arrays: list[str] = []
-    for kind, column in zip(kinds, zip(*rows, strict=True), strict=True):
-        if kind == "bytea":
-            blob, places, lengths = _slices(column)
-            blobs.append(blob)
-            arrays += (places, lengths)
-        else:
-            arrays.append(_ints(column) if kind == "bigint" else _texts(column))
-    return (*blobs, *arrays)
+def _arrays(table: Table, columns: tuple[str, ...], rows: Sequence[Row]) -> tuple[str, ...]:
+    """One array literal a column: psycopg's own adaptation of lists costs three times the CPU."""
+    return tuple(
+        _ints(column) if kind == "bigint" else _texts(column)
+        for kind, column in zip(_pg_types(table, columns), zip(*rows, strict=True), strict=True)
+    )
 
 
 def _ints(column: Sequence[Value]) -> str:

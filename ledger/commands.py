@@ -20,7 +20,14 @@ from ledger.errors import (
     LedgerError,
     UnknownJournalError,
 )
-from ledger.journals import Draft, JournalBody, Line, check_text, draft_of
+from ledger.journals import (
+    Draft,
+    JournalBody,
+    Line,
+    check_text,
+    complete_bank_accounts,
+    draft_of,
+)
 from ledger.posting import Answer, Idempotency, Posted, Session, Wants
 from ledger.settings import Settings
 
@@ -78,14 +85,20 @@ class PostJournal:
     _draft: Draft | None = field(default=None, repr=False)
     _refused: LedgerError | None = field(default=None, repr=False)
 
+    def read(self) -> None:
+        """Read the body, which needs no books: an import does it while the database is busy."""
+        if self._draft is None and self._refused is None:
+            try:
+                self._draft = draft_of(self.body, by=self.by)
+            except LedgerError as refusal:
+                self._refused = refusal
+
     def wants(self, settings: Settings) -> Wants:
         """The reference, the cash and the budget lines."""
-        try:
-            draft = draft_of(self.body, by=self.by, settings=settings)
-        except LedgerError as refusal:
-            self._refused = refusal
+        self.read()
+        if (draft := self._draft) is None:
             return Wants()
-        self._draft = draft
+        complete_bank_accounts(draft, settings)
         version = settings.years.get(_year(draft.effective_on), "")
         return Wants(
             references=(draft.reference,),
@@ -100,10 +113,9 @@ class PostJournal:
     def apply(self, session: Session) -> Answer:
         """Post it. Raises LedgerError."""
         session.settings.require(self.by, "feed", session.today)
-        if self._refused is not None:
-            raise self._refused
-        draft = self._draft or draft_of(self.body, by=self.by, settings=session.settings)
-        return journal_answer(session, session.post(draft))
+        if self._draft is None:
+            raise self._refused or RuntimeError("a command is applied after its wants were asked")
+        return journal_answer(session, session.post(self._draft))
 
 
 def _year(day: str) -> int:

@@ -19,7 +19,16 @@ from ledger.errors import (
     JournalBelongsToDocumentError,
     LedgerError,
 )
-from ledger.journals import Draft, JournalBody, Line, check_draft, check_text, draft_of, line_form
+from ledger.journals import (
+    Draft,
+    JournalBody,
+    Line,
+    check_draft,
+    check_text,
+    complete_bank_accounts,
+    draft_of,
+    line_form,
+)
 from ledger.money import InvalidAmountError, parse_sen
 from ledger.posting import Session
 
@@ -65,7 +74,8 @@ class AskManualJournal:
     def keep(self, session: Session, hands: Hands) -> Act:
         """The checked draft. Raises whatever posting it now would raise."""
         body = self.body
-        draft = draft_of(body, by=hands.proposed_by, settings=session.settings)
+        draft = draft_of(body, by=hands.proposed_by)
+        complete_bank_accounts(draft, session.settings)
         draft.source = "manual"
         check_draft(draft, settings=session.settings, today=session.today)
         subject = f"journal:{body.reference}"

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final, NamedTuple, Protocol
@@ -51,7 +51,7 @@ __all__ = [
 Answer = dict[str, JsonInput]
 
 #: A batch that holds this many lines sends them ahead.
-_LINES_SENT: Final = 2_000
+_LINES_SENT: Final = 1_000
 #: Lines beyond this many bytes go into the leaf by hash; the export carries them beside it.
 INLINE_LINES_MAX: Final = 48_000
 
@@ -344,7 +344,7 @@ class Session:
     def private(self, name: str, value: str, *, subject: str) -> str:
         """Keep a personal text; the commitment goes into rows and leaves."""
         if self._lends and not self._salt:
-            self._salt = secrets.token_hex(32)
+            self._salt = self.batch.salt()
             commitment = commitment_of(self._salt, name, value)
             self._salt_c = commitment
             self.batch.disclose(
@@ -572,12 +572,14 @@ def post_batch(
     *,
     now: datetime,
     today: str,
+    meanwhile: Callable[[], None] = lambda: None,
 ) -> list[Result]:
     """
     Apply *commands* in order inside the caller's transaction; one result each, in the same order.
 
     A linked group has one result: Accepted with a JSON array of its members' answers, or the first
-    refusal. *today* is the government's local date at *now*.
+    refusal. *today* is the government's local date at *now*. *meanwhile* is called once when all is
+    decided, while the database still writes; it must not touch the database.
 
     Raises:
         BookMissingError: No book is kept for *government*.
@@ -596,6 +598,7 @@ def post_batch(
                 results.append(_apply(session, command, answers))
             session.send_some()
         session.flush()
+        meanwhile()
     return results
 
 

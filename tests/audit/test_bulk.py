@@ -65,6 +65,29 @@ def test_inserted_rows_come_back_byte_for_byte(engine: Engine) -> None:
         assert sorted(_ROWS, key=lambda row: str(row[0])) == _stored(conn)
 
 
+@pytest.mark.parametrize(
+    ("amount", "body", "other"),
+    [(7, b"same", None), (None, b"", b"\x00'"), (-1, None, b"x" * 300)],
+)
+def test_columns_that_are_alike_in_many_rows_come_back_in_each(
+    engine: Engine, amount: int | None, body: bytes | None, other: bytes | None
+) -> None:
+    """Numbers, bytes and NULL; the key still differs."""
+    rows: list[bulk.Row] = [(f"row {n:03d}", amount, body, other) for n in range(40)]
+    with begin(engine) as conn:
+        bulk.insert_rows(conn, _THING, _COLUMNS, rows)
+        bulk.upsert_rows(
+            conn, _THING, ("name",), ("amount",), [(f"row {n:03d}", 2) for n in range(20, 60)]
+        )
+
+        stored = _stored(conn)
+
+    fresh: list[bulk.Row] = [(f"row {n:03d}", 2, None, None) for n in range(40, 60)]
+    moved = None if amount is None else amount + 2
+    changed = [(name, moved, body, other) for name, *_ in rows[20:]]
+    assert [*rows[:20], *changed, *fresh] == stored
+
+
 def test_rows_read_by_key_carry_the_key_and_leave_out_what_is_missing(engine: Engine) -> None:
     """A key that has no row is simply absent."""
     with begin(engine) as conn:

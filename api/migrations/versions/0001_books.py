@@ -104,7 +104,8 @@ CREATE TABLE journal (government {text} NOT NULL, id {int} NOT NULL CHECK (id > 
   period {int} NOT NULL CHECK (period BETWEEN 1 AND 14), effective_on {text} NOT NULL CHECK (length(effective_on) = 10), document_id {text} NOT NULL,
   document_no {text} NOT NULL, batch_no {text} NOT NULL, reverses {int}, maker {text} NOT NULL, poster {text} NOT NULL, description_c {text} NOT NULL,
   payee_name_c {text} NOT NULL, line_count {int} NOT NULL CHECK (line_count > 1), PRIMARY KEY (government, id),
-  CHECK (source <> 'manual' OR maker <> poster), CHECK (reverses IS NULL OR reverses < id)) {strict};
+  CHECK (source <> 'manual' OR maker <> poster), CHECK (reverses IS NULL OR reverses < id),
+  CHECK (source <> 'feed' OR reverses IS NOT NULL OR lower(kind) NOT IN ('manual', 'opening', 'reversal'))) {strict};
 CREATE UNIQUE INDEX journal_by_reference ON journal (reference, government);
 CREATE UNIQUE INDEX journal_by_reverses ON journal (reverses, government) WHERE reverses IS NOT NULL;
 CREATE INDEX journal_by_document ON journal (document_id, government) WHERE document_id <> '';
@@ -402,8 +403,9 @@ def _postgresql_rules() -> None:
         "bad bigint;",
         """
   SELECT n.idx INTO bad FROM (SELECT government, min(idx) AS idx, max(idx) - min(idx) + 1 - count(*) AS gap FROM new_leaves GROUP BY government) n
-    WHERE n.gap <> 0 OR (NOT EXISTS (SELECT FROM log_leaf l WHERE l.government = n.government AND l.idx = n.idx - 1)
-        AND NOT EXISTS (SELECT FROM log_shard s WHERE s.government = n.government AND s.base = n.idx)) LIMIT 1;
+    LEFT JOIN LATERAL (SELECT 1 AS ok FROM log_leaf l WHERE l.government = n.government AND l.idx = n.idx - 1 OFFSET 0) l ON true
+    LEFT JOIN LATERAL (SELECT 1 AS ok FROM log_shard s WHERE s.government = n.government AND s.base = n.idx OFFSET 0) s ON true
+    WHERE n.gap <> 0 OR (l.ok IS NULL AND s.ok IS NULL) LIMIT 1;
   IF FOUND THEN RAISE EXCEPTION 'rkud:leaf_gap before leaf %', bad USING ERRCODE = 'integrity_constraint_violation'; END IF;""",
     )
     statement_trigger("log_leaf_new", "log_leaf", "check_new_leaves", "new_leaves")
