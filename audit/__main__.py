@@ -1,17 +1,19 @@
 """
-The inspector's tool: `python -m audit verify DIR --vkey VKEY`.
+The inspector's tool: verify an export of the log, and prove or check single entries of it.
 
-Needs Python and `cryptography`; no database, no settings, no network. Exit code 0: nothing is wrong
-with what was checked; 1: something is; 2: the tool was used wrongly or could not read.
+Needs Python and `cryptography`; no database, no settings, no network.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
+import shutil
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Final
 
 from audit.directory import LogDirectory
 from audit.disclosure import read_disclosures
@@ -23,13 +25,87 @@ from audit.verify import verify
 
 __all__ = ["main"]
 
+_EXIT: Final = """\
+exit codes:
+  0  nothing is wrong with what was checked
+  1  something is wrong, and the output says what
+  2  used wrongly, or a file or key could not be read
+"""
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the tool; the exit code."""
-    parser = argparse.ArgumentParser(prog="python -m audit", description=__doc__)
-    commands = parser.add_subparsers(dest="command", required=True)
-    for add in (_add_verify, _add_prove, _add_check):
-        add(commands)
+_VERIFY: Final = """\
+Verify an export of a log: that its entries are those that the log's key signed,
+that every checkpoint ever published continues the one before, and that the
+balances and orders follow from the entries alone.
+
+Everything is read from DIR; nothing there is believed. The key must come from
+elsewhere: from paper, from the gazette, from an earlier visit.
+"""
+_VERIFY_MORE: Final = """\
+The output has four parts: PROVEN, CASH BY THE LOG, NOT CHECKED (and why), and
+WRONG, where each line names entry (leaf), journal and file. The last line is
+the verdict. Only without a WRONG part may the export be relied on.
+
+{exit}
+example:
+  {prog} verify export-2026-11 \\
+      --vkey rkud/36+20be0c8f+AS0f... \\
+      --checkpoint kept/2026-06-30.checkpoint
+"""
+_PROVE: Final = """\
+Cut one entry and the proof that it is in the log out of an export, so that one
+act can be shown to somebody without the rest. Writes FILE (C2SP tlog-proof) and
+FILE.leaf (the entry's bytes); neither may exist.
+"""
+_PROVE_MORE: Final = """\
+Nothing is verified here: whoever gets the two files checks them with `check`.
+
+exit codes:
+  0  both files are written
+  2  used wrongly, no such entry, or a file could not be read or written
+
+example:
+  {prog} prove export-2026-11 623 -o act.tlog-proof
+"""
+_CHECK: Final = """\
+Check one entry against its proof, with the log's key and without the log.
+"""
+_CHECK_MORE: Final = """\
+PROVEN says that the entry is number N of the log that the key signed. It does
+not say that the entry is true, nor that the log has no other version.
+
+exit codes:
+  0  proven
+  1  not proven, and the output says why
+  2  used wrongly, or a file or key could not be read
+
+example:
+  {prog} check act.tlog-proof act.tlog-proof.leaf \\
+      --vkey rkud/36+20be0c8f+AS0f...
+"""
+
+
+def main(arguments: Sequence[str] | None = None, *, prog: str = "python -m audit") -> int:
+    """Run the tool; the exit code. SystemExit after `--help` and on wrong use."""
+    parser = argparse.ArgumentParser(
+        prog=prog,
+        description=__doc__,
+        epilog=_EXIT + f"\nEach command explains itself: {prog} verify --help\n",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for name, short, text, more, add in (
+        ("verify", "verify an export", _VERIFY, _VERIFY_MORE, _add_verify),
+        ("prove", "cut one entry and its proof out of an export", _PROVE, _PROVE_MORE, _add_prove),
+        ("check", "check one entry against its proof", _CHECK, _CHECK_MORE, _add_check),
+    ):
+        one = commands.add_parser(
+            name,
+            help=short,
+            description=text,
+            epilog=more.replace("{prog}", prog).replace("{exit}", _EXIT),
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        add(one)
     given = parser.parse_args(arguments)
     run: Callable[[argparse.Namespace], int] = given.run
     try:
@@ -47,24 +123,41 @@ def _keys(parser: argparse.ArgumentParser) -> None:
         "--vkey",
         action="append",
         required=True,
-        help="the log's key, as you got it from elsewhere (again for a second key or shard)",
+        metavar="VKEY",
+        help="the log's key (name+id+key), as you got it from elsewhere; again for a second key, and"
+        " for each shard of a log that was recovered",
     )
-    parser.add_argument("--witness", action="append", default=[], help="a witness's key")
+    parser.add_argument(
+        "--witness",
+        action="append",
+        default=[],
+        metavar="VKEY",
+        help="the key of a witness whose signatures on checkpoints are to be verified; again for more",
+    )
 
 
-def _add_verify(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    parser = commands.add_parser("verify", help="verify an export")
-    parser.add_argument("directory", type=Path)
+def _add_verify(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "directory", type=Path, metavar="DIR", help="what `rkud audit export` wrote"
+    )
     _keys(parser)
     parser.add_argument(
         "--checkpoint",
         action="append",
         type=Path,
         default=[],
-        help="a checkpoint that you kept: the log must continue it",
+        metavar="FILE",
+        help="a checkpoint that you kept from earlier, or got from somebody else: the log must"
+        " continue it; again for more",
     )
-    parser.add_argument("--log-only", action="store_true", help="do not replay the books")
-    parser.add_argument("--json", action="store_true", help="print the verdict as JSON")
+    parser.add_argument(
+        "--log-only",
+        action="store_true",
+        help="verify entries and signatures only: no replay of the books",
+    )
+    parser.add_argument(
+        "--json", action="store_true", help="print the verdict as JSON for programs"
+    )
     parser.set_defaults(run=_verify)
 
 
@@ -80,8 +173,15 @@ def _verify(given: argparse.Namespace) -> int:
     if given.json:
         print(json.dumps(verdict.to_dict(), ensure_ascii=True, indent=1))
     else:
-        print(verdict.to_text(), end="")
+        print(verdict.to_text(_width()), end="")
     return verdict.exit_code
+
+
+def _width() -> int:
+    """Columns of the terminal; 0, one line an item, where a program reads."""
+    return (
+        shutil.get_terminal_size().columns if sys.stdout.isatty() or "COLUMNS" in os.environ else 0
+    )
 
 
 def _progress() -> Callable[[int, int], None]:
@@ -93,11 +193,19 @@ def _progress() -> Callable[[int, int], None]:
     return show
 
 
-def _add_prove(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    parser = commands.add_parser("prove", help="cut one entry and its proof out of an export")
-    parser.add_argument("directory", type=Path)
-    parser.add_argument("index", type=int)
-    parser.add_argument("-o", "--output", type=Path, required=True, help="FILE.tlog-proof")
+def _add_prove(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "directory", type=Path, metavar="DIR", help="what `rkud audit export` wrote"
+    )
+    parser.add_argument("index", type=int, metavar="INDEX", help="number of the entry, from 0")
+    parser.add_argument(
+        "-o",
+        "--output",
+        type=Path,
+        required=True,
+        metavar="FILE",
+        help="where the proof is written, usually NAME.tlog-proof",
+    )
     parser.set_defaults(run=_prove)
 
 
@@ -108,12 +216,16 @@ def _prove(given: argparse.Namespace) -> int:
     return 0
 
 
-def _add_check(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    parser = commands.add_parser("check", help="check one entry against its proof")
-    parser.add_argument("proof", type=Path)
-    parser.add_argument("leaf", type=Path)
+def _add_check(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("proof", type=Path, metavar="PROOF", help="the .tlog-proof file")
+    parser.add_argument("leaf", type=Path, metavar="LEAF", help="the entry's bytes, its .leaf file")
     _keys(parser)
-    parser.add_argument("--disclosures", type=Path, help="private values of this entry")
+    parser.add_argument(
+        "--disclosures",
+        type=Path,
+        metavar="FILE",
+        help="private values of this entry (JSON lines): whether they are what it commits to",
+    )
     parser.set_defaults(run=_check)
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from sqlalchemy import Connection, select
 
-from audit.checkpoint import open_checkpoint, parse_checkpoint
+from audit.checkpoint import Checkpoint, open_checkpoint, parse_checkpoint
 from audit.database import (
     batch,
     checkpoint,
@@ -26,6 +26,7 @@ from audit.errors import AuditError
 from audit.findings import Finding
 from audit.log import commitment_of
 from audit.merkle import Frontier, leaf_hash
+from audit.nodes_check import NodesCheck
 from audit.note import Ed25519Verifier, parse_note, parse_vkey
 
 __all__ = ["UNPROTECTED", "check_log", "check_private_values"]
@@ -35,16 +36,15 @@ UNPROTECTED = {
     "log_edge.config_rev": "a counter that tells processes to read settings again; holds no fact",
     "checkpoint.signed_at": "when the server stored the note; a C2SP checkpoint carries no time",
     "private_value.subject": "groups values for erasure; not disclosed and not in the log",
-    "idempotency.route": "an answer kept for repeats; the act itself is in the log",
-    "idempotency.request": "salted digests of a request, kept to name differences",
-    "idempotency.request_c": "names the salt of those digests",
-    "idempotency.status": "an answer kept for repeats; the act itself is in the log",
-    "idempotency.answer": "an answer kept for repeats; the act itself is in the log",
     "idempotency.key": "chosen by the caller",
-    "idempotency.person_id": "whose key it is",
-    "idempotency.batch_seq": "when the answer was kept",
-    "idempotency.recorded_at": "when the answer was kept",
-    "government.opened_at": "checked against the first leaf",
+    "idempotency.route": "an answer kept for repeats; the act itself is in the log",
+    "idempotency.request": "salted digests, to name differences; those of a journal are checked",
+    "idempotency.request_c": "names the salt of those digests; that of a journal is checked",
+    "idempotency.status": "of an act that is no journal; a journal's is checked",
+    "idempotency.answer": "of an act that is no journal; a journal's is checked",
+    "idempotency.person_id": "of a refusal, whose key it is; that of a journal is checked",
+    "idempotency.batch_seq": "of a refusal or a repetition; that of an act is checked",
+    "idempotency.recorded_at": "of a refusal or a repetition; that of an act is checked",
 }
 
 _STREAM = {"yield_per": 2_000}
@@ -52,8 +52,8 @@ _STREAM = {"yield_per": 2_000}
 
 def check_log(conn: Connection, government: str, vkeys: Sequence[str] = ()) -> Iterator[Finding]:
     """
-    Every leaf's bytes hash to its leaf hash, indices have no gap, the edge and every published
-    checkpoint follow from the leaves, and batches say what their leaves say.
+    Every leaf's bytes hash to its leaf hash, indices have no gap, the edge, the stored nodes of the
+    tree and every published checkpoint follow from the leaves, and batches say what their leaves say.
 
     With the log's *vkeys* the signature of every published checkpoint is verified too.
     """
@@ -68,6 +68,8 @@ def check_log(conn: Connection, government: str, vkeys: Sequence[str] = ()) -> I
     published = _Checkpoints(conn, government, {shard.origin for shard in shards}, vkeys)
     batches = _Batches(conn, government)
     walk = _Walk(shards)
+    nodes = NodesCheck(conn, government)
+    nodes.begin(walk.origin)
     at, seq = "", 0
     yield from published.at(walk.origin, walk.frontier)
     for leaf in conn.execute(
@@ -75,13 +77,18 @@ def check_log(conn: Connection, government: str, vkeys: Sequence[str] = ()) -> I
         execution_options=_STREAM,
     ):
         key = str(leaf.idx)
-        if (missing := walk.move_to(leaf.idx)) is not None:
+        shard = walk.origin
+        missing = walk.move_to(leaf.idx)
+        if walk.origin != shard:
+            nodes.begin(walk.origin)
+        if missing is not None:
+            nodes.leaves_missing()
             yield Finding(
                 "leaf_missing", f"leaf {missing} is missing before {leaf.idx}", "log_leaf", key
             )
         body = bytes(leaf.body)
-        digest = leaf_hash(body)
-        if digest != bytes(leaf.leaf_hash):
+        digest, stored = leaf_hash(body), bytes(leaf.leaf_hash)
+        if digest != stored:
             yield Finding(
                 "leaf_changed",
                 f"the bytes of leaf {leaf.idx} ({leaf.kind}) do not hash to its leaf hash",
@@ -90,12 +97,14 @@ def check_log(conn: Connection, government: str, vkeys: Sequence[str] = ()) -> I
                 "body",
             )
         walk.frontier = walk.frontier.extend([digest])
+        yield from nodes.add(stored, digest)
         yield from _check_envelope(leaf, body, government, batches)
         if leaf.batch_seq < seq:
             yield Finding("leaf_order", f"leaf {leaf.idx} goes back in batches", "log_leaf", key)
         seq = max(seq, leaf.batch_seq)
         at = batches.at(leaf.batch_seq) or at
         yield from published.at(walk.origin, walk.frontier)
+    yield from nodes.rest()
     yield from published.rest(edge.origin)
     yield from batches.rest()
     for column, want, have in (
@@ -182,6 +191,8 @@ class _Checkpoints:
             known = origin in self._origins
             # A shard ends because acts were lost that had been signed; its checkpoints stay.
             ended = known and origin != current
+            if known:
+                yield from self._read(row)[1]
             yield Finding(
                 "checkpoint_beyond_log" if known else "checkpoint_of_unknown_log",
                 f"checkpoint of {origin} at size {size} was published,"
@@ -193,6 +204,19 @@ class _Checkpoints:
             )
 
     def _check(self, row: Any, frontier: Frontier) -> Iterator[Finding]:
+        said, findings = self._read(row)
+        yield from findings
+        if said is not None and frontier.root() != said.root:
+            yield Finding(
+                "root_differs",
+                f"the first {said.size} leaves do not have the root that was signed and published",
+                "checkpoint",
+                str(row.size),
+                "root",
+            )
+
+    def _read(self, row: Any) -> tuple[Checkpoint | None, list[Finding]]:
+        """What the note of a row says, and where note, signature and row do not agree."""
         key = str(row.size)
         try:
             note = parse_note(row.note.encode())
@@ -201,31 +225,23 @@ class _Checkpoints:
             if mine:
                 open_checkpoint(row.note.encode(), mine, extensions=True)
         except (AuditError, ValueError) as error:
-            yield Finding(
-                "checkpoint_unreadable", f"checkpoint {key}: {error}", "checkpoint", key, "note"
-            )
-            return
-        for column, want, have in (
-            ("origin", said.origin, row.origin),
-            ("size", said.size, row.size),
-            ("root", said.root.hex(), bytes(row.root).hex()),
-        ):
-            if want != have:
-                yield Finding(
-                    "checkpoint_changed",
-                    f"checkpoint {key} has {column} {have}, its note says {want}",
-                    "checkpoint",
-                    key,
-                    column,
-                )
-        if frontier.root() != said.root:
-            yield Finding(
-                "root_differs",
-                f"the first {said.size} leaves do not have the root that was signed and published",
+            text = f"checkpoint {key}: {error}"
+            return None, [Finding("checkpoint_unreadable", text, "checkpoint", key, "note")]
+        return said, [
+            Finding(
+                "checkpoint_changed",
+                f"checkpoint {key} has {column} {have}, its note says {want}",
                 "checkpoint",
                 key,
-                "root",
+                column,
             )
+            for column, want, have in (
+                ("origin", said.origin, row.origin),
+                ("size", said.size, row.size),
+                ("root", said.root.hex(), bytes(row.root).hex()),
+            )
+            if want != have
+        ]
 
 
 def _check_envelope(leaf: object, body: bytes, government: str, batches: _Batches) -> list[Finding]:
@@ -291,8 +307,8 @@ class _Batches:
             )
         if row.recorded_at != at:
             yield from self._once(seq, "recorded_at", at, row.recorded_at)
-        if bool(row.clock_clamped) != clamped:
-            yield from self._once(seq, "clock_clamped", clamped, bool(row.clock_clamped))
+        if row.clock_clamped != int(clamped):
+            yield from self._once(seq, "clock_clamped", int(clamped), row.clock_clamped)
 
     def rest(self) -> Iterator[Finding]:
         """Each batch must be named by exactly as many leaves as it says."""

@@ -6,49 +6,61 @@ Written from the leaf format, not from the ledger's code: two programs that agre
 one that agrees with itself. Journals are most of a log, so one in the plain form that our ledger
 writes (ASCII, no escapes) is read by a regular expression that admits only canonical bytes: a third
 of the time of parsing JSON and writing it again. Everything else takes the long way; both end in the
-same rules.
+same rules (`audit.replay_journals`).
+
+Entries that could not be read, or are not what was signed, are skipped. Whatever follows from entries
+before it is from there on not judged but counted: an order without its maker's grant is no fraud when
+the grant may have been in what is missing.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from datetime import date
 from hashlib import sha256
 from typing import Any, Final
 
 from audit.canonical import Json, canonical, parse_canonical
-from audit.claims import compare_claims, line_fields
+from audit.claims import compare_claims
 from audit.directory import ATTACHMENT_MAX, LogDirectory
 from audit.disclosure import parse_disclosure_line, verify_disclosure
 from audit.errors import AuditError, NotCanonicalError
 from audit.events import KINDS
 from audit.replay_acts import Acts
+from audit.replay_journals import Head, Journals, Line, Posted, plain_text
+from audit.replay_sums import Sums, amount_text
 from audit.tiles import ENTRIES, TILE_WIDTH, Tile, decode_bundle
 from audit.verdict import Failure, Verdict
 
 __all__ = ["Replay"]
 
-# Printable ASCII but quote and backslash: in JSON it stands for itself, in one way only.
-_S = rb"[ !#-\[\]-~]*"
-_HASH = rb"[0-9a-f]{64}"
+# The form in which our ledger writes a journal: canonical JSON whose texts stand for themselves. It is
+# tried only on entries of printable ASCII without a backslash, in which quotes do nothing but delimit.
+_PLAIN: Final = bytes(c for c in range(0x20, 0x7F) if c != 0x5C)
+_HEX: Final = b"0123456789abcdef"
+_S = rb'[^"]*'
 _N = rb"[1-9][0-9]{0,14}"
-_AMOUNT = rb"-?(?:0|[1-9][0-9]{0,16})\.[0-9]{2}"
+_AMOUNT = rb"(-?(?:0|[1-9][0-9]{0,16}))\.([0-9]{2})"
 _JOURNAL: Final = re.compile(
-    rb'\{"act":"journal\.posted","at":"([0-9T:.-]{26}Z)","batch":(%(N)s),"by":"(%(S)s)","data":\{'
-    rb'"batch_no":"%(S)s","description":"(|%(H)s)","document_id":"(%(S)s)","document_no":"%(S)s",'
-    rb'"effective_on":"([0-9]{4}-[0-9]{2}-[0-9]{2})","fiscal_year":([1-9][0-9]{3}),"journal":(%(N)s),'
-    rb'"kind":"(%(S)s)","line_count":(%(N)s),"lines":\[(\[[^]]*\](?:,\[[^]]*\])*)\],'
-    rb'"maker":"(%(S)s)","payee_name":"(|%(H)s)","period":([1-9][0-9]?),"reference":"(%(S)s)",'
+    rb'\{"act":"journal\.posted",("at":"%(S)s","batch":%(N)s,"by":"%(S)s"),"data":\{'
+    rb'"batch_no":"%(S)s","description":"(%(S)s)","document_id":"(%(S)s)","document_no":"%(S)s",'
+    rb'"effective_on":"(%(S)s)","fiscal_year":([1-9][0-9]{3}),"journal":(%(N)s),'
+    rb'"kind":"(%(S)s)","line_count":(%(N)s),"lines":\[(\[.*\])\],'
+    rb'"maker":"(%(S)s)","payee_name":"(%(S)s)","period":([1-9][0-9]?),"reference":"(%(S)s)",'
     rb'"reverses":(null|%(N)s),"source":"(%(S)s)"\},"government":"(%(S)s)","v":1\}'
-    % {b"S": _S, b"N": _N, b"H": _HASH}
+    % {b"S": _S, b"N": _N}
 )
-# A line: what stands before the amount, the amount, what stands after it.
+_HEAD: Final = re.compile(
+    rb'"at":"([0-9T:.-]{26}Z)","batch":(%(N)s),"by":"(%(S)s)"' % {b"S": _S, b"N": _N}
+)
+# A line: what stands before the amount, rupiah, sen, what stands after, the payment reference. Empty
+# texts at the end are left out.
 _LINE: Final = re.compile(
-    rb'\["(%(S)s","(?:FIN|BUD)","%(S)s"),"(%(A)s)"((?:,"%(S)s"){0,5})\](?:,|$)'
+    rb'\["(%(S)s","(?:FIN|BUD)","%(S)s"),"%(A)s"((?:,"%(S)s"){0,4})((?:,"%(S)s")?)(?<!,"")\]'
     % {b"S": _S, b"A": _AMOUNT}
 )
 _match_journal: Final = _JOURNAL.fullmatch
+_match_head: Final = _HEAD.fullmatch
 _find_lines: Final = _LINE.findall
 _AMOUNT_TEXT: Final = re.compile(_AMOUNT.decode())
 _AT: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{6}Z")
@@ -58,10 +70,23 @@ _JOURNAL_MEMBERS: Final = {
     "journal", "kind", "line_count", "maker", "payee_name", "period", "reference", "reverses",
     "source",
 }  # fmt: skip
-_SOURCES: Final = {"feed", "manual", "document", "bank"}
 
-#: One kind of line on one day: debit, credit, group of entity and book, SKPD mirrored, budget line
-_Sums = list[Any]
+#: Journals that are taken together: few enough for all their pieces to stay in the nearest cache.
+_TOGETHER: Final = 32
+
+#: Acts after which a line that was wrong may be right, or the other way round.
+_SETTINGS: Final = {"chart.loaded", "entity.added", "bank_account.added", "fiscal_year.opened"}
+
+#: What can't be said when an act before it may be among the entries that could not be read ...
+_FOLLOWS_ACTS: Final = frozenset(
+    {
+        "not_granted", "number_gap", "paid_twice", "unknown_grant", "unknown_person", "wrong_key",
+        "wrong_line", "wrong_move", "wrong_period", "wrong_proposal", "wrong_revision",
+        "wrong_signature",
+    }
+)  # fmt: skip
+#: ... and when a journal may be.
+_FOLLOWS_JOURNALS: Final = frozenset({"seal_differs", "wrong_journal"})
 
 
 class Replay:
@@ -73,25 +98,34 @@ class Replay:
         self.verdict = verdict
         self.origin = origin
         self.government = b""
-        self.acts = Acts(origin, self._attachment, self._fail)
-        self.journals = 0
-        self.reversals = 0
-        self.commitments = 0
+        self._keep_commitments = log.exists("disclosures.jsonl")
+        self.acts = Acts(origin, self._attachment, self._fail, self._lost_content)
+        self.journals = Journals(self.acts, self._fail, self._lines_of, keep=self._keep_commitments)
+        #: Entries, and lines of journals, that could not be read: sums are short of them.
         self.unread = 0
         self.unknown: dict[str, int] = {}
-        #: (fiscal year, period, day) -> line without its amount -> sums
-        self.days: dict[tuple[bytes, bytes, bytes], dict[bytes, _Sums]] = {}
-        #: (budget line, kind of payment, day) -> spent
-        self.budget_days: dict[tuple[str, str, str], int] = {}
-        self._references: set[bytes] = set()
-        self._leaf_of: list[int] = [-1]  # by journal number
-        self._reversed: set[int] = set()
+        self.seals = 0
+        #: What was not judged because what it follows from could not be read: code -> how often
+        self.unjudged: dict[str, int] = {}
+        self._unjudged_first: list[str] = []
+        self._failed = False
+        self._lost_contents = 0
         self._at = b""
         self._batch = b""
-        self._hands: set[tuple[bytes, bytes, bytes]] = set()
-        self._opened: set[str] | None = None
-        self._keep_commitments = log.exists("disclosures.jsonl")
-        self._committed: set[bytes] = set()
+        self._head = Head(b"", b"", b"")
+        self._head_text = b""
+        self._skipped = 0  # entries not read since the last one that was
+
+    @property
+    def sums(self) -> Sums:
+        """Debits and credits by account and day."""
+        return self.journals.sums
+
+    @property
+    def acts_are_whole(self) -> bool:
+        """Whether everything said so far of people, settings and documents could be read."""
+        journals = self.journals
+        return not (journals.acts_unread or journals.gap or self._lost_contents or self.unknown)
 
     # --- leaves ------------------------------------------------------------------------------
 
@@ -100,37 +134,65 @@ class Replay:
         self._shards.append((base, log, size))
         self.acts.begin_shard(base, origin)
 
-    def feed(self, first: int, entries: Sequence[bytes]) -> None:
-        """Entries from index *first* on."""
-        index = first
+    def feed(self, first: int, entries: Sequence[bytes | None]) -> None:
+        """Entries from index *first* on; None for those that can't be relied on."""
+        index = first - 1
+        run: list[Posted] = []
         for entry in entries:
-            match = _match_journal(entry)
-            if match is None:
-                self._leaf(index, entry)
-            else:
-                (
-                    at, batch, by, description, document, day, year, number, kind, count, text,
-                    maker, payee, period, reference, reverses, source, government,
-                ) = match.groups()  # fmt: skip
-                lines = _find_lines(text)
-                size = 7 * len(lines) - 1
-                for before, amount, after in lines:
-                    size += len(before) + len(amount) + len(after)
-                if size != len(text):  # something between the lines that is no line
-                    self._leaf(index, entry)
-                else:
-                    if batch != self._batch or at != self._at:
-                        self._envelope(index, at, batch)
-                    self._journal(
-                        index, by, description, document, day, year, int(number), kind, int(count),
-                        lines, maker, payee, period, reference, reverses, source, government,
-                    )  # fmt: skip
             index += 1
+            journal = None if entry is None else self._plain_journal(index, entry)
+            if journal is None:
+                self.journals.add_all(run)
+                run = []
+                if entry is None:
+                    self._skip()
+                else:
+                    self._leaf(index, entry)
+            else:
+                run.append(journal)
+                if len(run) == _TOGETHER:
+                    self.journals.add_all(run)
+                    run = []
+        self.journals.add_all(run)
 
-    def skip(self, count: int) -> None:
-        """Entries that can't be read: the books can't be complete any more."""
-        self.unread += count
-        self._batch = self._at = b""
+    def _plain_journal(self, index: int, entry: bytes) -> Posted | None:
+        """A journal in the form that our ledger writes; None when it is not in that form."""
+        match = None if entry.translate(None, _PLAIN) else _match_journal(entry)
+        if match is None:
+            return None
+        pieces = match.groups()
+        head, description, text, payee = pieces[0], pieces[1], pieces[8], pieces[10]
+        lines = _find_lines(text)
+        count = len(lines)
+        if (
+            # No bracket stands inside a line and just a comma between two: these lines are all there is.
+            text.count(b"[") != count
+            or text.count(b"]") != count
+            or text.count(b"],[") != count - 1
+            or (description and (len(description) != 64 or description.translate(None, _HEX)))
+            or (payee and (len(payee) != 64 or payee.translate(None, _HEX)))
+        ):
+            return None
+        if head != self._head_text or self._skipped:
+            found = _match_head(head)
+            if found is None:
+                return None
+            self._new_head(index, *found.groups())
+            self._head_text = head
+        if pieces[15] != self.government:
+            self._same_government(index, pieces[15])
+        return index, self._head, pieces, lines
+
+    def _skip(self) -> None:
+        self.unread += 1
+        self.journals.gap += 1
+        self._skipped += 1
+
+    def _new_head(self, index: int, at: bytes, batch: bytes, by: bytes) -> Head:
+        self._envelope(index, at, batch)
+        self._head = Head(at, batch, by)
+        self._head_text = b""
+        return self._head
 
     def _leaf(self, index: int, entry: bytes) -> None:
         """A leaf that is no plain journal."""
@@ -138,11 +200,11 @@ class Replay:
             leaf = parse_canonical(entry)
         except NotCanonicalError as error:
             self._fail("not_canonical", str(error), index)
-            self.unread += 1
+            self._skip()
             return
         if not isinstance(leaf, dict) or not leaf.keys() >= _LEAF_MEMBERS:
             self._fail("malformed_leaf", "it is not an act", index)
-            self.unread += 1
+            self._skip()
             return
         more = leaf.keys() - _LEAF_MEMBERS
         act, by, data, version = leaf["act"], leaf["by"], leaf["data"], leaf["v"]
@@ -160,39 +222,70 @@ class Replay:
             or not (more <= {"clock_clamped"} and leaf.get("clock_clamped", True) is True)
         ):
             self._fail("malformed_leaf", "a member of the act has another shape", index)
-            self.unread += 1
+            self._skip()
             return
-        self._envelope(index, at.encode(), b"%d" % batch)
+        head = self._new_head(index, at.encode(), b"%d" % batch, _inner(by))
         self._same_government(index, government.encode())
         if KINDS.get(act) != version:
             name = f"{act} version {version}"
             self.unknown[name] = self.unknown.get(name, 0) + 1
+            if act == "journal.posted":
+                self.unread += 1
+                self.journals.gap += 1
             return
         if act == "journal.posted":
-            self._slow_journal(index, by, data)
-        else:
-            self._commitments_in(data)
-            try:
-                if act == "book.recovered":
-                    self._jump(index, data)
-                self.acts.apply(index, act, by, at, data)
-            except (KeyError, TypeError, ValueError, AuditError) as error:
-                self._fail("malformed_leaf", f"{act}: its data has another shape ({error})", index)
+            self._slow_journal(index, head, data)
+            return
+        self._commitments_in(data)
+        try:
+            if act == "book.recovered":
+                self._jump(index, data)
+            self.acts.apply(index, act, by, at, data)
+            self.journals.people_changed()
+            if act in _SETTINGS:
+                self.journals.settings_changed()
+            elif act == "period.sealed":
+                self._check_seal(index, data)
+        except (KeyError, TypeError, ValueError, AuditError) as error:
+            self._fail("malformed_leaf", f"{act}: its data has another shape ({error})", index)
+
+    def _check_seal(self, index: int, data: dict[str, Any]) -> None:
+        """What a seal froze must be what the journals before it come to."""
+        year, period = data["fiscal_year"], data["period"]
+        self.sums.seal(year, period)
+        rows, digest, debit, credit = self.sums.of_period(year, period)
+        for name, told, given in (
+            ("rows", data["rows"], rows),
+            ("debit", data["debit"], amount_text(debit)),
+            ("credit", data["credit"], amount_text(credit)),
+            ("sha256", data["sha256"], digest),
+        ):
+            if told != given:
+                self._fail(
+                    "seal_differs",
+                    f"period {period} of {year} was sealed with {name} {told},"
+                    f" the journals before it give {given}",
+                    index,
+                )
+                return
+        self.seals += 1
 
     def _jump(self, index: int, data: dict[str, Json]) -> None:
         """After acts were lost, journals are numbered on from above whatever they may have been."""
         first, after = map(_int, _list(data["journals"]))
-        if first != len(self._leaf_of) or not first <= after <= first + 10**9:
+        journals = self.journals
+        due = journals.next
+        if not due <= first <= due + journals.gap or not first <= after <= first + 10**9:
             self._fail("journal_number", f"journals jump from {first} to {after}", index)
             return
-        self._leaf_of += [-1] * (after - first)
+        journals.jump(after)
 
     def _envelope(self, index: int, at: bytes, batch: bytes) -> None:
         """Batches count up by one, and neither they nor their time ever go back."""
         number, last = int(batch), int(self._batch or batch)
         if number != last:
             self.acts.documents.batch_ended()
-        if number not in (last, last + 1):
+        if not last <= number <= last + 1 + self._skipped:
             self._fail("leaf_order", f"batch {number} follows batch {last}", index)
         elif number == last and self._at and at != self._at:
             self._fail("leaf_order", f"batch {number} has two times of recording", index)
@@ -205,7 +298,7 @@ class Replay:
         if index == 0 and number != 1:
             self._fail("leaf_order", f"the first batch is {number}", index)
         self._at, self._batch = at, batch
-        self._hands.clear()
+        self._skipped = 0
 
     def _same_government(self, index: int, government: bytes) -> None:
         if government != self.government:
@@ -216,261 +309,72 @@ class Replay:
 
     # --- journals ----------------------------------------------------------------------------
 
-    def _slow_journal(self, index: int, by: str, data: dict[str, Json]) -> None:
+    def _slow_journal(self, index: int, head: Head, data: dict[str, Json]) -> None:
         """A journal in any canonical form, brought to the pieces that the quick way finds."""
         try:
-            lines = data["lines"] if "lines" in data else self._lines_by_hash(index, data)
             if (
                 data.keys() - {"lines", "lines_sha256"} != _JOURNAL_MEMBERS
                 or len(data.keys() & {"lines", "lines_sha256"}) != 1
             ):
                 self._fail("malformed_journal", "a member is missing or unknown", index)
+                self._skip()
                 return
-            if lines is None:
-                self._count_unread_journal(index, data)
-                return
-            found = [_pieces(line) for line in _list(lines)]
+            numbers = {
+                name: b"%d" % _int(data[name])
+                for name in ("fiscal_year", "journal", "line_count", "period")
+            }
             texts = {
                 name: _inner(_text(data[name]))
                 for name in ("description", "document_id", "effective_on", "kind", "maker",
                              "payee_name", "reference", "source", "batch_no", "document_no")
             }  # fmt: skip
-            numbers = {
-                name: _int(data[name])
-                for name in ("fiscal_year", "journal", "line_count", "period")
-            }
             reverses = data["reverses"]
-            if reverses is not None:
-                reverses = _int(reverses)
-        except (KeyError, TypeError, ValueError) as error:
+            reversed_ = b"null" if reverses is None else b"%d" % _int(reverses)
+            lines = data["lines"] if "lines" in data else self._lines_by_hash(index, data)
+            found = None if lines is None else [_pieces(line) for line in _list(lines)]
+        except (KeyError, TypeError, ValueError, NotCanonicalError) as error:
             self._fail("malformed_journal", f"its data has another shape ({error})", index)
-            self.unread += 1
+            self._skip()
             return
-        self._journal(
-            index,
-            _inner(by),
+        pieces = (
+            b"",
             texts["description"],
             texts["document_id"],
             texts["effective_on"],
-            b"%d" % numbers["fiscal_year"],
+            numbers["fiscal_year"],
             numbers["journal"],
             texts["kind"],
             numbers["line_count"],
-            found,
+            b"",
             texts["maker"],
             texts["payee_name"],
-            b"%d" % numbers["period"],
+            numbers["period"],
             texts["reference"],
-            b"null" if reverses is None else b"%d" % reverses,
+            reversed_,
             texts["source"],
             self.government,
         )
-
-    def _journal(
-        self,
-        index: int,
-        by: bytes,
-        description: bytes,
-        document: bytes,
-        day: bytes,
-        year: bytes,
-        number: int,
-        kind: bytes,
-        count: int,
-        lines: list[tuple[bytes, bytes, bytes]],
-        maker: bytes,
-        payee: bytes,
-        period: bytes,
-        reference: bytes,
-        reverses: bytes,
-        source: bytes,
-        government: bytes,
-    ) -> None:
-        """The rules of one journal, and its sums."""
-        if government != self.government:
-            self._same_government(index, government)
-        self.journals += 1
-        if number != len(self._leaf_of):
-            self._fail(
-                "journal_number", f"journal {len(self._leaf_of)} should follow", index, number
-            )
-            self._leaf_of += [-1] * min(max(0, number - len(self._leaf_of)), 1_000_000)
-        self._leaf_of.append(index)
-        if reference in self._references:
-            self._fail(
-                "reference_twice",
-                f"reference {reference.decode()!r} was used before",
-                index,
-                number,
-            )
-        self._references.add(reference)
-        sums_of = self.days.get((year, period, day))
-        if sums_of is None:
-            sums_of = self._new_day(index, number, year, period, day)
-        if self.acts.sealed and (year, period) in self.acts.sealed:
-            self._fail(
-                "period_sealed",
-                f"period {period.decode()} of {year.decode()} was sealed before",
-                index,
-                number,
-            )
-        if len(lines) != count or count < 2:
-            self._fail(
-                "line_count", f"{count} lines are told, {len(lines)} are there", index, number
-            )
-        groups: dict[bytes, int] = {}
-        mirrored: dict[str, int] | None = None
-        for before, amount, after in lines:
-            sen = int(amount[:-3] + amount[-2:])
-            key = before + after
-            sums = sums_of.get(key)
-            if sums is None:
-                sums = sums_of[key] = self._new_line(index, number, year, day, before, after)
-            if sen > 0:
-                sums[0] += sen
-            elif sen < 0:
-                sums[1] -= sen
-            else:
-                self._fail("zero_line", "a line of 0.00", index, number)
-            group = sums[2]
-            groups[group] = groups.get(group, 0) + sen
-            if sums[3] is not None:
-                skpd, budget_line = sums[3]
-                if skpd:
-                    mirrored = mirrored or {}
-                    mirrored[skpd] = mirrored.get(skpd, 0) + sen
-                if budget_line:
-                    self._spend(document, kind, budget_line, day, sen, reverses != b"null")
-        if any(groups.values()):
-            self._unbalanced(index, number, groups)
-        if mirrored is not None and any(mirrored.values()):
-            for skpd, rest in mirrored.items():
-                if rest:
-                    self._fail(
-                        "reciprocal_mismatch",
-                        f"RK SKPD and RK PPKD of {skpd} differ by {_rupiah(rest)}",
-                        index,
-                        number,
-                    )
-        hands = (by, maker, source)
-        if hands not in self._hands:
-            self._hands.add(hands)
-            self._check_hands(index, number, by, maker, source)
-        if reverses != b"null":
-            self._check_reversal(index, number, int(reverses), lines)
-        if source == b"document" or document:
-            self.acts.journal_of_document(index, number, document.decode(), source.decode())
-        if description or payee:
-            self.commitments += bool(description) + bool(payee)
-            if self._keep_commitments:
-                self._committed.update(bytes.fromhex(c.decode()) for c in (description, payee) if c)
-
-    def _spend(
-        self, document: bytes, kind: bytes, budget_line: str, day: bytes, sen: int, reversal: bool
-    ) -> None:
-        name = ""
-        if document:
-            name = self.acts.payment_kind(document.decode())
-            self.acts.documents.spent(document.decode(), budget_line, sen, reversal=reversal)
-        key = (budget_line, name or _plain(kind), day.decode())
-        self.budget_days[key] = self.budget_days.get(key, 0) + sen
-
-    def _new_day(
-        self, index: int, number: int, year: bytes, period: bytes, day: bytes
-    ) -> dict[bytes, _Sums]:
-        """The first journal of a day in a period: whether there is such a day, year and period."""
-        reason = ""
-        try:
-            on = date.fromisoformat(day.decode())
-        except ValueError:
-            reason = f"{_plain(day)!r} is no date"
-        else:
-            months = {on.month} | ({13, 14} if (on.month, on.day) == (12, 31) else set())
-            if int(year) not in self.acts.years:
-                reason = f"fiscal year {int(year)} is not open"
-            elif on.year != int(year) or int(period) not in months:
-                reason = f"{on} is not in period {int(period)} of {int(year)}"
-        if reason:
-            self._fail("wrong_period", reason, index, number)
-        sums: dict[bytes, _Sums] = {}
-        self.days[year, period, day] = sums
-        return sums
-
-    def _new_line(
-        self, index: int, number: int, year: bytes, day: bytes, before: bytes, after: bytes
-    ) -> _Sums:
-        """The first line of its kind on a day: whether its account, entity and bank account exist."""
-        fields = line_fields(before + after)
-        entity, book, account, bank, counterpart, _, budget_line, _ = fields
-        acts = self.acts
-        problems = []
-        if after.endswith(b',""'):
-            problems.append("its form is not the canonical one")
-        if book not in ("FIN", "BUD"):
-            problems.append(f"there is no book {book!r}")
-        if entity not in acts.entities:
-            problems.append(f"there is no entity {entity!r}")
-        if account.startswith("1.1.01.01.") != bool(bank) or (bank and book != "FIN"):
-            problems.append("RKUD cash, and nothing else, stands on a bank account")
-        if bank and bank not in acts.bank_accounts:
-            problems.append(f"there is no bank account {bank!r}")
-        if budget_line and book != "BUD":
-            problems.append("a budget line outside the budget's book")
-        problems += acts.account_problem(int(year), account, day.decode("ascii", "replace"))
-        skpd = ""
-        if account.startswith(("1.1.13.", "3.1.03.")):
-            skpd = counterpart if account.startswith("1.1.13.") else entity
-            if acts.entities.get(counterpart) != (
-                "SKPD" if account.startswith("1.1.13.") else "PPKD"
-            ):
-                problems.append("a reciprocal account without its counterpart")
-        for problem in problems:
-            self._fail("wrong_line", f"line on {account}: {problem}", index, number)
-        group = f"{entity} {book}".encode()
-        return [0, 0, group, (skpd, budget_line) if skpd or budget_line else None]
-
-    def _check_hands(self, index: int, number: int, by: bytes, maker: bytes, source: bytes) -> None:
-        """Who posted, and whether two persons were needed."""
-        source_text, person, first = _plain(source), _plain(by), _plain(maker)
-        if source_text not in _SOURCES:
-            self._fail("wrong_source", f"there is no source {source_text!r}", index, number)
-        if source_text == "manual" and person == first:
-            self._fail("same_person", f"{person} drafted and posted it", index, number)
-        on = self.acts.local_day(self._at.decode())
-        for each in {person, first}:
-            if not self.acts.is_person(each):
-                self._fail("unknown_person", f"{each!r} is nobody by then", index, number)
-        if source_text == "feed" and not self.acts.holds(person, "feed", on):
-            # A reversal is entered by whoever may reverse; feeding needs the grant.
-            self._fail("not_granted", f"{person} held no grant to feed on {on}", index, number)
-
-    def _check_reversal(
-        self, index: int, number: int, original: int, lines: list[tuple[bytes, bytes, bytes]]
-    ) -> None:
-        """A reversal mirrors one earlier journal, and each journal is reversed once."""
-        self.reversals += 1
-        if not 0 < original < number:
-            self._fail("wrong_reversal", f"it reverses journal {original}", index, number)
+        number = int(numbers["journal"])
+        if found is None:
+            self.unread += 1
+            self.journals.add_unread(index, number, pieces[12])
+            if texts["document_id"] or texts["source"] == b"document":
+                self.acts.journal_of_document(
+                    index, number, plain_text(texts["document_id"]), plain_text(texts["source"])
+                )
             return
-        if original in self._reversed:
-            self._fail("reversed_twice", f"journal {original} was reversed before", index, number)
-        self._reversed.add(original)
-        theirs = self._lines_of(original)
-        if theirs is None:
-            return
-        if [(b, _negative(a), c) for b, a, c in theirs] != lines:
+        if any(_ends_empty(line) for line in found):
             self._fail(
-                "wrong_reversal",
-                f"its lines do not mirror those of journal {original}",
+                "wrong_line",
+                "a line's form is not the canonical one",
                 index,
                 number,
+                certain=True,
             )
+        self.journals.add((index, head, pieces, found))
 
-    def _lines_of(self, number: int) -> list[tuple[bytes, bytes, bytes]] | None:
+    def _lines_of(self, index: int) -> list[Line] | None:
         """The lines of an earlier journal, read again from its bundle; None when they can't be."""
-        index = self._leaf_of[number] if number < len(self._leaf_of) else -1
-        if index < 0:
-            return None
         base, log, size = next(s for s in reversed(self._shards) if s[0] <= index)
         bundle, at = divmod(index - base, TILE_WIDTH)
         width = min(TILE_WIDTH, size - bundle * TILE_WIDTH)
@@ -487,23 +391,6 @@ class Replay:
         name = _text(data["lines_sha256"])
         content = self._attachment(index, name)
         return None if content is None else parse_canonical(content)
-
-    def _count_unread_journal(self, index: int, data: dict[str, Json]) -> None:
-        """Lines that did not come with the export: the sums are short of them."""
-        self.journals += 1
-        self._leaf_of.append(index)
-        self._references.add(_inner(_text(data["reference"])))
-        self.unread += 1
-
-    def _unbalanced(self, index: int, number: int, groups: dict[bytes, int]) -> None:
-        for group, rest in groups.items():
-            if rest:
-                self._fail(
-                    "unbalanced_journal",
-                    f"{group.decode()} is off by {_rupiah(rest)}",
-                    index,
-                    number,
-                )
 
     # --- files beside the log ------------------------------------------------------------------
 
@@ -539,42 +426,65 @@ class Replay:
             for inner in value:
                 self._commitments_in(inner, name)
         elif isinstance(value, str) and name in _COMMITTED and re.fullmatch(r"[0-9a-f]{64}", value):
-            self.commitments += 1
+            self.journals.commitments += 1
             if self._keep_commitments:
-                self._committed.add(bytes.fromhex(value))
+                self.journals.committed.add(bytes.fromhex(value))
 
     # --- the end -------------------------------------------------------------------------------
 
     def finish(self, size: int) -> None:
         """Compare with the claims, read the disclosures, and say what was shown."""
-        verdict = self.verdict
-        before = verdict.failure_count
-        verdict.figures |= {"journals": self.journals, "reversals": self.reversals}
+        verdict, journals = self.verdict, self.journals
+        # Of what was replayed; a damaged file beside it takes nothing away.
+        sound = not self._failed
+        verdict.figures |= {"journals": journals.count, "reversals": journals.reversals}
+        journals.finish()
         compare_claims(self, size)
         if self.unread:
             verdict.not_checked.append(
-                f"{self.unread} entries could not be read: balances are short of them"
+                f"what {_counted(self.unread, 'entry', 'entries')} booked: balances, numbers and"
+                " references are those of the others"
             )
+        if self.unjudged:
+            verdict.not_checked.append(self._what_was_not_judged())
         for name, count in sorted(self.unknown.items()):
             verdict.not_checked.append(
                 f"{count} entries of a kind this verifier is too old for: {name}"
             )
-        if verdict.failure_count == before == 0:
+        if sound and self.unread:
             verdict.proven.append(
-                f"{self.journals} journals are numbered without a gap, each balances per entity and"
-                f" book, and no reference occurs twice; {self.reversals} reversals mirror what they"
-                " reverse"
+                f"each of {journals.count} journals that could be read balances per entity and book"
             )
-        self.acts.finish(verdict)
+        elif sound:
+            verdict.proven.append(
+                f"{journals.count} journals are numbered without a gap, each balances per entity and"
+                f" book, and no reference occurs twice; {journals.reversals} reversals mirror what"
+                " they reverse"
+            )
+        if sound and self.seals:
+            verdict.proven.append(
+                f"{_counted(self.seals, 'sealed period holds', 'sealed periods hold')} the sums of"
+                " the journals before the seal, and no journal came after it"
+            )
+        self.acts.finish(verdict, sound=sound)
         self._disclosures()
+
+    def _what_was_not_judged(self) -> str:
+        total = sum(self.unjudged.values())
+        shown = "; ".join(self._unjudged_first)
+        more = "" if total <= len(self._unjudged_first) else "; ..."
+        return (
+            f"{_counted(total, 'thing', 'things')} that may follow from what could not be read:"
+            f" {shown}{more}"
+        )
 
     def _disclosures(self) -> None:
         verdict = self.verdict
-        erased = self.acts.erased
+        erased, journals = self.acts.erased, self.journals
         if not self._keep_commitments:
-            if self.commitments:
+            if journals.commitments:
                 verdict.not_checked.append(
-                    f"{self.commitments} private values (names, descriptions): none was disclosed;"
+                    f"{journals.commitments} private values (names, descriptions): none was disclosed;"
                     f" {len(erased)} of them were erased"
                 )
             return
@@ -589,13 +499,13 @@ class Replay:
                 continue
             key = bytes.fromhex(one.commitment)
             opened.add(key)
-            stray += key not in self._committed
-        known = len(self._committed)
-        missing = self._committed - opened
+            stray += key not in journals.committed
+        known = len(journals.committed)
+        missing = journals.committed - opened
         gone = {key for key in missing if key.hex() in erased}
-        verdict.figures |= {"commitments": known, "disclosed": len(opened & self._committed)}
+        verdict.figures |= {"commitments": known, "disclosed": len(opened & journals.committed)}
         verdict.proven.append(
-            f"{len(opened & self._committed)} of {known} private values were disclosed, and each is"
+            f"{len(opened & journals.committed)} of {known} private values were disclosed, and each is"
             " what the log committed to"
         )
         if gone:
@@ -612,6 +522,10 @@ class Replay:
                 f"{stray} disclosures of values that no leaf here commits to"
             )
 
+    def _lost_content(self) -> None:
+        """Content that says what an act did is missing: later acts may follow from it."""
+        self._lost_contents += 1
+
     def _fail(
         self,
         code: str,
@@ -619,8 +533,24 @@ class Replay:
         leaf: int | None = None,
         journal: int | None = None,
         path: str = "",
+        *,
+        certain: bool = False,
     ) -> None:
-        self.verdict.fail(Failure(code, message, leaf, journal, path))
+        """Something is wrong; unless what it follows from may be in what could not be read."""
+        follows = (code in _FOLLOWS_ACTS and not self.acts_are_whole) or (
+            code in _FOLLOWS_JOURNALS and (self.unread or not self.acts_are_whole)
+        )
+        if certain or not follows:
+            # Content that is missing says nothing against what was read.
+            self._failed |= not code.startswith("attachment_")
+            self.verdict.fail(Failure(code, message, leaf, journal, path))
+            return
+        self.unjudged[code] = self.unjudged.get(code, 0) + 1
+        if len(self._unjudged_first) < _UNJUDGED_SHOWN:
+            self._unjudged_first.append(f"leaf {leaf}, {code}: {message}")
+
+
+_UNJUDGED_SHOWN: Final = 3
 
 
 #: Members of leaves other than journals that hold commitments.
@@ -629,14 +559,19 @@ _COMMITTED: Final = frozenset(
 )
 
 
-def _pieces(line: Json) -> tuple[bytes, bytes, bytes]:
+def _pieces(line: Json) -> Line:
     """A parsed line as the regular expression would have cut its bytes."""
     texts = [_text(member) for member in _list(line)]
     if not 4 <= len(texts) <= 9 or not _AMOUNT_TEXT.fullmatch(texts[3]):
         raise ValueError("a line has another shape")
     before = b'","'.join(map(_inner, texts[:3])) + b'"'
-    after = b"".join(b',"' + _inner(text) + b'"' for text in texts[4:])
-    return before, texts[3].encode(), after
+    rupiah, _, sen = texts[3].encode().partition(b".")
+    after = [b',"' + _inner(text) + b'"' for text in texts[4:]]
+    return before, rupiah, sen, b"".join(after[:4]), b"".join(after[4:])
+
+
+def _ends_empty(line: Line) -> bool:
+    return (line[3] + line[4]).endswith(b',""')
 
 
 def _inner(text: str) -> bytes:
@@ -644,19 +579,8 @@ def _inner(text: str) -> bytes:
     return canonical(text)[1:-1]
 
 
-def _plain(inner: bytes) -> str:
-    """The text that these bytes between quotes stand for."""
-    value = parse_canonical(b'"' + inner + b'"') if b"\\" in inner else inner.decode()
-    return value if isinstance(value, str) else ""
-
-
-def _negative(amount: bytes) -> bytes:
-    return amount[1:] if amount.startswith(b"-") else b"-" + amount
-
-
-def _rupiah(sen: int) -> str:
-    digits = f"{abs(sen):03d}"
-    return f"{'-' if sen < 0 else ''}{digits[:-2]}.{digits[-2:]}"
+def _counted(count: int, one: str, many: str) -> str:
+    return f"{count} {one if count == 1 else many}"
 
 
 def _text(value: Json) -> str:

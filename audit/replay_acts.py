@@ -65,9 +65,12 @@ class _Proposal:
 class Acts:
     """Settings, people and documents as the leaves before the present one made them."""
 
-    def __init__(self, origin: str, attachment: Attachment, fail: Fail) -> None:
+    def __init__(
+        self, origin: str, attachment: Attachment, fail: Fail, lost: Callable[[], None]
+    ) -> None:
         self.years: dict[int, str] = {}
-        self.sealed: set[tuple[bytes, bytes]] = set()
+        self._charts_missing: list[str] = []
+        self.sealed: set[tuple[int, int]] = set()
         self.entities: dict[str, str] = {}
         self.bank_accounts: dict[str, str] = {}
         self.policies: list[tuple[str, str, str]] = []
@@ -85,7 +88,7 @@ class Acts:
         self._grants: dict[str, dict[str, _Grant]] = {}
         self._keys: dict[str, OfficerKey] = {}
         self._proposals: dict[str, _Proposal] = {}
-        self.documents = Documents(origin, attachment, fail, self._keys, self.holds)
+        self.documents = Documents(origin, attachment, fail, lost, self._keys, self.holds)
         self._apply: dict[str, Callable[[int, str, str, dict[str, Any]], None]] = {
             "book.opened": self._book_opened,
             "book.recovered": self.documents.recovered,
@@ -148,19 +151,27 @@ class Acts:
         instant = datetime.fromisoformat(at.removesuffix("Z")).replace(tzinfo=timezone.utc)  # noqa: UP017  # reads best beside timedelta
         return (instant + self._zone).date().isoformat()
 
-    def account_problem(self, year: int, account: str, day: str) -> list[str]:
-        """Why a line may not stand on *account*; empty when it may, or when no chart came along."""
+    def account_in(self, year: int, account: str) -> tuple[str, str, str]:
+        """
+        Why no line of *year* may stand on *account* ("" when one may, or when no chart came along);
+        from when and until when one may, where that is not the whole year.
+        """
         version = self.years.get(year)
         chart = self._charts.get(version) if version is not None else None
         if not chart:
-            return []
+            return "", "", ""
         known = chart.get(account)
         if known is None:
-            return ["it is not in the chart of accounts"]
+            return "it is not in the chart of accounts", "", ""
         level, valid_from, valid_to = known
-        if level != 6 or day < valid_from or (valid_to and day > valid_to):
-            return ["it may not be posted to"]
-        return []
+        if level != 6:
+            return "it may not be posted to", "", ""
+        first, last = f"{year:04d}-01-01", f"{year:04d}-12-31"
+        return (
+            "",
+            valid_from if valid_from > first else "",
+            "" if not valid_to or valid_to >= last else valid_to,
+        )
 
     def payment_kind(self, document: str) -> str:
         """The kind of payment that a document orders; empty when it is not known."""
@@ -188,6 +199,7 @@ class Acts:
         chart: dict[str, tuple[int, str, str]] = {}
         self._charts[data["version"]] = chart
         if content is None:
+            self._charts_missing.append(data["version"])
             return
         for line in content.split(b"\n")[:-1]:
             row = parse_canonical(line)
@@ -211,7 +223,7 @@ class Acts:
         self.policies.append((data["name"], data["valid_from"], data["value"]))
 
     def _period_sealed(self, index: int, _by: str, _act: str, data: dict[str, Any]) -> None:
-        period = (b"%d" % data["fiscal_year"], b"%d" % data["period"])
+        period = (int(data["fiscal_year"]), int(data["period"]))
         if period in self.sealed:
             self._fail("period_sealed", f"period {data['period']} was sealed before", index)
         self.sealed.add(period)
@@ -300,18 +312,23 @@ class Acts:
         listed = data.get("commitments")
         if listed is None:
             made = self._proposals.get(data["proposal"])
-            content = made.content if made is not None else None
-            listed = content.get("commitments") if isinstance(content, dict) else None
+            if made is None or made.content is None:
+                return  # which values is said by a proposal that is not here
+            listed = made.content.get("commitments") if isinstance(made.content, dict) else None
         if not isinstance(listed, list):
             raise TypeError("which values were erased is missing")
         self.erased.update(str(text) for text in listed)
 
     # --- the end ----------------------------------------------------------------------------------
 
-    def finish(self, verdict: Verdict) -> None:
-        """Say what was shown of people and documents."""
+    def finish(self, verdict: Verdict, *, sound: bool) -> None:
+        """Say what was shown of people and documents; proven is only what is *sound*."""
+        for version in self._charts_missing:
+            verdict.not_checked.append(
+                f"whether lines stand on accounts of chart {version}: its rows are not here"
+            )
         verdict.figures |= {"persons": len(self._persons), "officer_keys": len(self._keys)}
-        if self.two_hands and verdict.ok:
+        if self.two_hands and sound:
             verdict.proven.append(f"{self.two_hands} two-person acts were done by two persons")
         if self.allowances:
             verdict.not_checked.append(
@@ -321,4 +338,4 @@ class Acts:
             verdict.not_checked.append(
                 "grants by local date: the government's zone is not an Indonesian one"
             )
-        self.documents.finish(verdict)
+        self.documents.finish(verdict, sound=sound)

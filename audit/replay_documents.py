@@ -27,6 +27,8 @@ Attachment = Callable[[int, str], bytes | None]
 Holds = Callable[[str, str, str, str], bool]
 
 #: Hands of which no two may be one person, over an SP2D and the SPM that it pays.
+#: Serials of SP2Ds that were issued while SIPD was away begin behind this one.
+_CONTINUITY_FROM: Final = 900_000
 _HANDS: Final = ("signer", "maker", "verifier", "approver")
 #: Moves of documents signed in this house that count only with the officer's own signature.
 _SIGNED_MOVES: Final = {
@@ -93,6 +95,7 @@ class Documents:
         origin: str,
         attachment: Attachment,
         fail: Fail,
+        lost: Callable[[], None],
         keys: Mapping[str, OfficerKey],
         holds: Holds,
     ) -> None:
@@ -109,6 +112,7 @@ class Documents:
         self.origin = origin
         self._attachment = attachment
         self._fail = fail
+        self._lost = lost
         self._keys = keys
         self._holds = holds
         self._documents: dict[str, _Document] = {}
@@ -216,17 +220,22 @@ class Documents:
 
     def _content(self, index: int, data: dict[str, Any]) -> dict[str, Any] | None:
         """What the document says; it must hash to the revision."""
+        wrong = f"{data['document']}: content of another hash"
         if "content" in data:
             content = data["content"]
             if sha256(canonical(content)).hexdigest() != data["revision"]:
-                self._fail("wrong_revision", f"{data['document']}: content of another hash", index)
+                self._fail("wrong_revision", wrong, index, certain=True)
             return content if isinstance(content, dict) else None
         name = data.get("content_sha256")
         if name != data["revision"]:
-            self._fail("wrong_revision", f"{data['document']}: content of another hash", index)
+            # Only a document's first move says what it holds.
+            self._fail("wrong_revision", wrong, index, certain=name is not None)
             return None
         stored = self._attachment(index, data["revision"])
-        value = None if stored is None else parse_canonical(stored)
+        if stored is None:
+            self._lost()  # what it orders, and the payments that follow, are not known
+            return None
+        value = parse_canonical(stored)
         return value if isinstance(value, dict) else None
 
     def _check_hand(
@@ -267,21 +276,29 @@ class Documents:
             parsed = parse_envelope(envelope)
             key = self._keys.get(parsed.keyid)
             if key is None or key.person != by:
-                self._fail("wrong_signature", f"{name}: {parsed.keyid} is no key of {by}", index)
+                self._fail(
+                    "wrong_signature",
+                    f"{name}: {parsed.keyid} is no key of {by}",
+                    index,
+                    certain=key is not None,
+                )
                 return
             if key.revoked_at is not None:
                 self._fail(
                     "wrong_signature",
                     f"{name}: key {parsed.keyid} was revoked by leaf {key.revoked_at}",
                     index,
+                    certain=True,
                 )
             statement = parse_statement(verify(parsed, load_public_key(key.public)))
         except AuditError as error:
-            self._fail("wrong_signature", f"{name}: {error}", index)
+            self._fail("wrong_signature", f"{name}: {error}", index, certain=True)
             return
         self._signatures += 1
         if statement.nonce in self._nonces or statement.nonce != data["nonce"]:
-            self._fail("wrong_signature", f"{name}: the signature was used before", index)
+            self._fail(
+                "wrong_signature", f"{name}: the signature was used before", index, certain=True
+            )
         self._nonces.add(statement.nonce)
         said = (
             statement.origin, statement.act, statement.object, statement.revision,
@@ -292,7 +309,12 @@ class Documents:
             "approve", data["role"], by, parsed.keyid,
         )  # fmt: skip
         if said != wanted:
-            self._fail("wrong_signature", f"{name}: what was signed is not this move", index)
+            self._fail(
+                "wrong_signature",
+                f"{name}: what was signed is not this move",
+                index,
+                certain=True,
+            )
         if document.content is not None:
             self._check_amounts(index, name, document.content, statement)
 
@@ -324,7 +346,10 @@ class Documents:
             or _sen(statement.amount) != amount
         ):
             self._fail(
-                "wrong_signature", f"{name}: amount, lines or payees signed are others", index
+                "wrong_signature",
+                f"{name}: amount, lines or payees signed are others",
+                index,
+                certain=True,
             )
 
     def _take_booked_again(self, index: int, owners: set[str]) -> None:
@@ -344,9 +369,10 @@ class Documents:
             self._fail("number_twice", f"{document.kind} number {number!r} was given before", index)
         known.add(number)
         if document.kind == "sp2d" and document.content is not None:
-            series = (year, document.origin == "continuity")
+            is_continuity = document.origin == "continuity"
+            series = (year, is_continuity)
             serial = self._issued[series] = self._issued.get(series, 0) + 1
-            if f"{serial:06d}" not in number:
+            if f"{serial + is_continuity * _CONTINUITY_FROM:06d}" not in number:
                 self._fail(
                     "number_gap",
                     f"{name} is SP2D {serial} of {year}, its number is {number}",
@@ -457,8 +483,8 @@ class Documents:
 
     # --- the end -----------------------------------------------------------------------------------
 
-    def finish(self, verdict: Verdict) -> None:
-        """Say what was shown of documents."""
+    def finish(self, verdict: Verdict, *, sound: bool) -> None:
+        """Say what was shown of documents; proven is only what is *sound*."""
         self.batch_ended()
         if not self._moves:
             return
@@ -469,7 +495,7 @@ class Documents:
             "payments": len(self._payments),
         }
         foreign = sum(1 for each in self._documents.values() if each.origin == "sipd")
-        if verdict.ok:
+        if sound:
             verdict.proven.append(
                 f"{len(self._documents)} documents made {self._moves} moves, each by a person who"
                 " held the role by then; the hands of a payment are different persons"

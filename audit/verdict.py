@@ -7,6 +7,7 @@ what is wrong. Only an empty third list is a pass.
 
 from __future__ import annotations
 
+import textwrap
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -14,7 +15,7 @@ from audit.canonical import JsonInput
 
 __all__ = ["Failure", "Verdict"]
 
-_LISTED: Final = 200  # failures kept; the rest is counted
+_LISTED: Final = 50  # failures of one kind that are kept; more are counted
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +54,7 @@ class Verdict:
     not_checked: list[str] = field(default_factory=list)
     failures: list[Failure] = field(default_factory=list)
     failure_count: int = 0
+    counts: dict[str, int] = field(default_factory=dict)  # of all failures by code
     figures: dict[str, int] = field(default_factory=dict)
     balances: list[tuple[str, str]] = field(default_factory=list)
 
@@ -69,7 +71,8 @@ class Verdict:
     def fail(self, failure: Failure) -> None:
         """Note one thing that is wrong."""
         self.failure_count += 1
-        if len(self.failures) < _LISTED:
+        count = self.counts[failure.code] = self.counts.get(failure.code, 0) + 1
+        if count <= _LISTED:
             self.failures.append(failure)
 
     def to_dict(self) -> dict[str, JsonInput]:
@@ -83,25 +86,38 @@ class Verdict:
             "not_checked": list(self.not_checked),
             "failures": [failure.to_dict() for failure in self.failures],
             "failure_count": self.failure_count,
+            "failures_by_code": dict(self.counts),
             "figures": dict(self.figures),
             "balances": [{"bank_account": name, "balance": sum_} for name, sum_ in self.balances],
         }
 
-    def to_text(self) -> str:
-        """For a person; ends in LF. Text from the log is shown with its control signs escaped."""
-        lines = [f"LOG {_shown(self.origin)}, {self.size} entries, root {self.root}"]
-        lines += _block("PROVEN", self.proven)
-        if self.balances:
-            lines += _block(
-                "CASH BY THE LOG", [f"{name}: Rp {amount}" for name, amount in self.balances]
-            )
-        lines += _block("NOT CHECKED", self.not_checked)
-        if not self.ok:
-            lines += _block("WRONG", [_named(failure) for failure in self.failures])
-            if more := self.failure_count - len(self.failures):
-                lines.append(f"  ... and {more} more")
+    def to_text(self, width: int = 0) -> str:
+        """
+        For a person; ends in LF. Text from the log is shown with its control signs escaped.
+
+        With a *width* lines are broken between words to fit it, as far as words are short enough.
+        """
+        lines = [f"LOG {_shown(self.origin)}, {self.size} entries", f"  root {self.root}"]
+        blocks = [
+            ("PROVEN", self.proven),
+            ("CASH BY THE LOG", [f"{name}: Rp {amount}" for name, amount in self.balances]),
+            ("NOT CHECKED", self.not_checked),
+            ("WRONG", [*map(_named, self.failures), *self._not_listed()]),
+        ]
+        for title, items in blocks:
+            if items:
+                lines += ["", title]
+                for item in items:
+                    lines += _wrapped(_shown(item), width)
         lines += ["", f"VERDICT: {self._sentence()}"]
         return "\n".join(lines) + "\n"
+
+    def _not_listed(self) -> list[str]:
+        return [
+            f"... and {count - _LISTED} more of the kind {code}"
+            for code, count in self.counts.items()
+            if count > _LISTED
+        ]
 
     def _sentence(self) -> str:
         if self.ok:
@@ -110,8 +126,17 @@ class Verdict:
         return f"NOT TO BE RELIED ON, {count} {'thing is' if count == 1 else 'things are'} wrong"
 
 
-def _block(title: str, items: list[str]) -> list[str]:
-    return ["", title, *(f"  - {_shown(item)}" for item in items)] if items else []
+def _wrapped(item: str, width: int) -> list[str]:
+    if not width:
+        return [f"  - {item}"]
+    return textwrap.wrap(
+        item,
+        max(width, 40),
+        initial_indent="  - ",
+        subsequent_indent="    ",
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
 
 
 def _named(failure: Failure) -> str:

@@ -4,50 +4,39 @@ Verify an exported log offline: the tree from the leaves, every signature, then 
 Uses the standard library and `cryptography`; no database, no settings, no network. One pass over
 the entries, in order:
 
-- every entry is hashed and the tree built from nothing; every hash tile must be what was built;
+- every entry is hashed and the tree built from nothing (`audit.verify_tree`); every hash tile must be
+  what was built;
 - every checkpoint ever published must be signed by a key that *you* brought, and at its size the
   tree must have its root. All roots coming from one sequence of leaves, every checkpoint is
   consistent with every other;
 - every leaf is replayed (`audit.replay`): order, rules, balances.
 
-What the specifications leave to the reader is refused.
+What the specifications leave to the reader is refused. One damaged file is named, and what could not
+be proven for want of it; what it does not touch is verified all the same.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterable, Sequence
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final
 
 from audit.canonical import parse_canonical
 from audit.checkpoint import Checkpoint, open_checkpoint
-from audit.directory import BUNDLE_MAX, NOTE_MAX, LogDirectory
-from audit.errors import AuditError, MalformedTileError, WrongOriginError
+from audit.directory import NOTE_MAX, LogDirectory
+from audit.errors import AuditError, WrongOriginError
+from audit.merkle import leaf_hash
 from audit.note import CosignatureVerifier, Ed25519Verifier, Verifier, parse_vkey
 from audit.replay import Replay
-from audit.tiles import (
-    ENTRIES,
-    TILE_WIDTH,
-    Tile,
-    TileBuilder,
-    TileReader,
-    decode_bundle,
-    decode_hash_tile,
-    encode_bundle,
-    hash_tiles_of,
-    level_tiles,
-    parse_tile_path,
-)
+from audit.tiles import ENTRIES, TILE_WIDTH, Tile
 from audit.verdict import Failure, Verdict
+from audit.verify_tree import Progress, TreeCheck
 
 __all__ = ["verify"]
 
 _EXPORTED: Final = {"books", "checkpoint", "disclosures.jsonl", "policy", "shards", "tile", "vkey"}
-
-Progress = Callable[[int, int], None]
 
 
 def verify(
@@ -87,11 +76,17 @@ def verify(
         replay = None
     if replay is not None:
         replay.begin_shard(base, log, top.size, top.origin)
-    run.read_entries(top, replay, progress)
-    run.check_files(top.size)
-    run.summary(top)
+    tree = TreeCheck(log, verdict, run.roots, base)
+    tree.run(top.size, replay, progress)
+    tree.check_files()
+    run.check_names()
+    run.summary(top, tree)
     if replay is None:
-        why = "you asked for the log only" if whole else "they begin in a shard that is not here"
+        why = (
+            "you asked for the log only"
+            if whole
+            else "they begin in a shard that is not here or can't be read"
+        )
         verdict.not_checked.append(f"the books: {why}")
     else:
         replay.finish(top.size)
@@ -109,38 +104,64 @@ def _read_shards(run: _Run, top: Checkpoint, replay: Replay | None) -> tuple[int
     names: list[tuple[LogDirectory, Checkpoint, int]] = []
     log, one = run.log, top
     number = len([name for name in run.log.folder_names("shards") if name.isdecimal()])
-    while said := _recovery_of(log, one.size):
+    while True:
+        try:
+            said = _recovery_of(log, one.size)
+        except LookupError:
+            if number:
+                return 0, False  # where this shard begins is not known
+            break
+        if said is None:
+            break
         if number < 1:
             run.verdict.not_checked.append(f"the shard before {one.origin}: it is not here")
-            run.base = int(said["base"])
-            return run.base, False
+            return int(said["base"]), False
         log = LogDirectory(run.log.path / "shards" / str(number))
         number -= 1
         one = Checkpoint(said["origin"], said["kept_size"], bytes.fromhex(said["kept_root"]))
         names.append((log, one, int(said["base"])))
     start = 0
     for shard, kept, following in reversed(names):
-        old = _Run(shard, run.keys, run.cosigners, run.verdict, _ended=True)
+        old = _Run(shard, run.keys, run.cosigners, run.verdict)
         old.read_ended(kept)
         if replay is not None:
             replay.begin_shard(start, shard, kept.size, kept.origin)
-        old.base = start
-        old.read_entries(kept, replay, None)
+        tree = TreeCheck(shard, run.verdict, old.roots, start)
+        tree.run(kept.size, replay, None)
+        _say_changed(run.verdict, kept.origin, tree)
         start = following
-    run.base = start
     return start, True
 
 
 def _recovery_of(log: LogDirectory, size: int) -> dict[str, Any] | None:
-    """What the first leaf of a shard says of the one before it; None when there is none."""
+    """
+    What the first leaf of a shard says of the one before it; None when there is none.
+
+    Raises LookupError when that leaf can't be relied on; why is named where the entries are read.
+    """
+    if not size:
+        return None
+    width = min(size, TILE_WIDTH)
     try:
-        leaf = parse_canonical(TileReader(log.read, size).entry(0)) if size else None
-    except (AuditError, OSError, ValueError, IndexError):
-        return None  # named where the entries are read
+        bundle = log.read(Tile(ENTRIES, 0, width).path)
+        entry = bundle[2 : 2 + int.from_bytes(bundle[:2], "big")]
+        hashes = log.read(Tile(0, 0, width).path)
+        leaf = parse_canonical(entry)
+    except (AuditError, OSError, ValueError) as error:
+        raise LookupError from error
+    if not hashes.startswith(leaf_hash(entry)):
+        raise LookupError
     if not isinstance(leaf, dict) or leaf.get("act") != "book.recovered":
         return None
-    data: Any = leaf["data"]
-    return data if isinstance(data, dict) else None
+    data: Any = leaf.get("data")
+    if (
+        not isinstance(data, dict)
+        or not isinstance(data.get("origin"), str)
+        or not re.fullmatch(r"[0-9a-f]{64}", str(data.get("kept_root")))
+        or any(type(data.get(name)) is not int or data[name] < 0 for name in ("base", "kept_size"))
+    ):
+        raise LookupError
+    return data
 
 
 @dataclass(slots=True)
@@ -151,12 +172,9 @@ class _Run:
     keys: Sequence[Ed25519Verifier]
     cosigners: Sequence[CosignatureVerifier]
     verdict: Verdict
-    _roots: dict[int, tuple[bytes, str]] = field(default_factory=dict)
-    _signed: int = 0
+    roots: dict[int, tuple[bytes, str]] = field(default_factory=dict)
     _cosigned: dict[str, int] = field(default_factory=dict)
-    _good: set[str] = field(default_factory=set)  # tiles whose bytes were compared
-    _ended: bool = False
-    base: int = 0
+    _torn: bool = False  # signed notes that no one log could have
 
     def read_ended(self, kept: Checkpoint) -> None:
         """The checkpoints of a shard that ended, up to what was kept of it."""
@@ -181,10 +199,10 @@ class _Run:
 
     def read_checkpoints(self, given: Sequence[bytes]) -> Checkpoint | None:
         """Verify every signature; the last checkpoint, or None when there is none to rely on."""
-        top = self._open("checkpoint")
+        verdict = self.verdict
+        top = self._open("checkpoint") or self._largest()
         if top is None:
             return None
-        verdict = self.verdict
         verdict.origin, verdict.size, verdict.root = top.origin, top.size, top.root.hex()
         self._add(top, "checkpoint")
         seen = False
@@ -197,6 +215,7 @@ class _Run:
             seen |= one.size == top.size
             self._add(one, name)
             if one.size > top.size:
+                self._torn = True
                 self._fail(
                     "log_was_longer",
                     f"a checkpoint of {one.size} entries was signed, the log ends at {top.size}:"
@@ -218,32 +237,50 @@ class _Run:
             return
         self._add(one, name)
         if one.size > top.size:
+            self._torn = True
             self._fail(
                 "log_was_longer",
                 f"{name} covers {one.size} entries, the log ends at {top.size}: entries were taken"
                 " away after it was signed",
             )
 
+    def _largest(self) -> Checkpoint | None:
+        """The largest checkpoint that is signed, where the last one can't be relied on."""
+        for size, name in reversed(self.log.checkpoints()):
+            try:
+                one = self._read_note(name, "")
+            except (AuditError, OSError, ValueError):
+                continue
+            if one.size == size:
+                self.verdict.not_checked.append(
+                    f"whether the log has more than {size} entries: {name} was taken for the last one"
+                )
+                return one
+        return None
+
     def _open(self, name: str, of: str = "") -> Checkpoint | None:
         try:
-            data = self.log.read(name, NOTE_MAX)
+            one = self._read_note(name, of)
         except FileNotFoundError:
             self._fail("checkpoint_missing", "it is missing", path=name)
+            return None
+        except AuditError as error:
+            self._fail(error.code, str(error), path=name)
             return None
         except ValueError as error:
             self._fail("unreadable_file", str(error), path=name)
             return None
-        try:
-            origin = data.split(b"\n", 1)[0].decode("utf-8", "replace")
-            keys = self._keys_of(of or self.verdict.origin or origin)
-            signed = open_checkpoint(data, keys, witnesses=self.cosigners, extensions=True)
-        except AuditError as error:
-            self._fail(error.code, str(error), path=name)
-            return None
-        one = signed.checkpoint
         if one.extensions and not (one.frozen and len(one.extensions) == 1):
             self._fail("malformed_checkpoint", "it has lines that nobody can audit", path=name)
-        self._signed += 1
+        return one
+
+    def _read_note(self, name: str, of: str) -> Checkpoint:
+        """The signed checkpoint in a file. FileNotFoundError, ValueError, AuditError."""
+        data = self.log.read(name, NOTE_MAX)
+        origin = data.split(b"\n", 1)[0].decode("utf-8", "replace")
+        keys = self._keys_of(of or self.verdict.origin or origin)
+        signed = open_checkpoint(data, keys, witnesses=self.cosigners, extensions=True)
+        one = signed.checkpoint
         for witness in signed.witnesses:
             self._cosigned[witness.name] = max(self._cosigned.get(witness.name, 0), one.size)
         return one
@@ -256,145 +293,19 @@ class _Run:
         return keys
 
     def _add(self, one: Checkpoint, name: str) -> None:
-        known = self._roots.setdefault(one.size, (one.root, name))
+        known = self.roots.setdefault(one.size, (one.root, name))
         if known[0] != one.root:
+            self._torn = True
             self._fail(
                 "fork",
                 f"{known[1]} and {name} are both signed, of {one.size} entries, with different"
                 " roots: keep both, they prove that the log was forked",
             )
 
-    # --- entries -----------------------------------------------------------------------------
+    # --- the rest --------------------------------------------------------------------------------
 
-    def read_entries(
-        self, top: Checkpoint, replay: Replay | None, progress: Progress | None
-    ) -> None:
-        """One pass over all entries: hashes, tiles, roots, replay."""
-        builder = TileBuilder()
-        sizes = iter(sorted(size for size in self._roots if size <= top.size))
-        due = next(sizes, None)
-        below = 0
-        if due == 0:
-            due = next(sizes, None)
-        for tile in level_tiles(ENTRIES, top.size):
-            first = tile.index * TILE_WIDTH
-            entries = self._bundle(tile)
-            hashes = self._leaf_hashes(tile, entries)
-            at = 0
-            while due is not None and due <= first + tile.width:
-                self._keep(builder.add(hashes[at : due - first]))
-                at = due - first
-                below = self._check_root(builder, due, below)
-                due = next(sizes, None)
-            self._keep(builder.add(hashes[at:]))
-            if replay is not None:
-                if entries is None:
-                    replay.skip(tile.width)
-                else:
-                    replay.feed(self.base + first, entries)
-            if progress is not None:
-                progress(first + tile.width, top.size)
-        self._keep(builder.partials())
-
-    def _bundle(self, tile: Tile) -> list[bytes] | None:
-        data = self._read(tile)
-        if data is None:
-            return None
-        try:
-            entries = decode_bundle(data, tile.width)
-        except MalformedTileError as error:
-            self._fail(error.code, str(error), path=tile.path)
-            return None
-        self._good.add(tile.path)
-        return entries
-
-    def _leaf_hashes(self, tile: Tile, entries: list[bytes] | None) -> list[bytes]:
-        """
-        The hashes that go into the tree. Where an entry does not hash to its place in the hash tile,
-        the tile's hash goes in: if the tree then leads to the signed root, the entry was changed.
-        """
-        mine = [] if entries is None else [sha256(b"\x00" + e).digest() for e in entries]
-        hash_tile = Tile(0, tile.index, tile.width)
-        data = self._read(hash_tile)
-        if data is None:
-            return mine or [bytes(32)] * tile.width
-        if entries is not None and data == b"".join(mine):
-            self._good.add(hash_tile.path)
-            return mine
-        try:
-            told = decode_hash_tile(data, tile.width)
-        except MalformedTileError as error:
-            self._fail(error.code, str(error), path=hash_tile.path)
-            return mine or [bytes(32)] * tile.width
-        self._good.add(hash_tile.path)
-        for n, entry in enumerate(entries or ()):
-            if mine[n] != told[n]:
-                index = self.base + tile.index * TILE_WIDTH + n
-                what, journal = _describe(entry)
-                self._fail(
-                    "entry_changed",
-                    f"entry {index}{what} does not hash to its place in the tree: entry or tile was"
-                    " changed after it was recorded",
-                    leaf=index,
-                    journal=journal,
-                    path=tile.path,
-                )
-        return told
-
-    def _keep(self, tiles: Iterable[tuple[Tile, bytes]]) -> None:
-        """Compare hash tiles that were built with the files; level 0 was compared entry by entry."""
-        for tile, built in tiles:
-            if tile.level == 0:
-                continue
-            data = self._read(tile)
-            if data is not None and data != built:
-                self._fail(
-                    "tile_changed", "it is not the tile that its entries give", path=tile.path
-                )
-            self._good.add(tile.path)
-
-    def _check_root(self, builder: TileBuilder, size: int, below: int) -> int:
-        """Compare the root at a published size; the size up to which the tree is proven."""
-        root, name = self._roots[size]
-        if builder.root() == root:
-            return size
-        where = f"entries {below} to {size - 1}" if below < size - 1 else f"entry {below}"
-        self._fail(
-            "root_differs",
-            f"the first {size} entries do not have the root that was signed: one of {where} was"
-            " changed, inserted or removed after it was recorded",
-            path=name,
-        )
-        return below
-
-    def _read(self, tile: Tile) -> bytes | None:
-        try:
-            return self.log.read(tile.path, BUNDLE_MAX)
-        except FileNotFoundError:
-            self._fail("file_missing", "it is missing", path=tile.path)
-        except ValueError as error:
-            self._fail("unreadable_file", str(error), path=tile.path)
-        return None
-
-    # --- the rest of the directory -------------------------------------------------------------
-
-    def check_files(self, size: int) -> None:
-        """Everything below `tile` must belong to the log; earlier partial tiles must be its prefixes."""
-        whole = {tile.path for tile in hash_tiles_of(size)}
-        whole |= {tile.path for tile in level_tiles(ENTRIES, size)}
-        for path in self.log.tiles():
-            if path in whole:
-                continue
-            try:
-                tile = parse_tile_path(path)
-                same = tile != tile.whole and self._is_prefix(tile, size)
-            except (MalformedTileError, FileNotFoundError, ValueError) as error:
-                self._fail("unexpected_file", f"it belongs to no log ({error})", path=path)
-                continue
-            if not same:
-                self._fail(
-                    "unexpected_file", f"it is not part of a log of {size} entries", path=path
-                )
+    def check_names(self) -> None:
+        """What stands in the directory and belongs to no export."""
         foreign = [
             name
             for name in self.log.names()
@@ -403,27 +314,29 @@ class _Run:
         if foreign:
             self.verdict.not_checked.append(f"files that no export has: {', '.join(foreign)}")
 
-    def _is_prefix(self, tile: Tile, size: int) -> bool:
-        now = size >> (8 * max(tile.level, 0))
-        width = min(TILE_WIDTH, now - tile.index * TILE_WIDTH)
-        if width < tile.width:
-            return False
-        covering = self.log.read(Tile(tile.level, tile.index, width).path)
-        data = self.log.read(tile.path)
-        if tile.level == ENTRIES:
-            return data == encode_bundle(decode_bundle(covering, width)[: tile.width])
-        return data == covering[: 32 * tile.width]
-
-    def summary(self, top: Checkpoint) -> None:
+    def summary(self, top: Checkpoint, tree: TreeCheck) -> None:
         """Say in words what the log part showed."""
         verdict = self.verdict
-        verdict.figures |= {"entries": top.size, "checkpoints": len(self._roots)}
-        if verdict.ok:
-            verdict.proven += [
-                f"the {top.size} entries are exactly those that the log's key signed",
-                f"each of {len(self._roots)} signed checkpoints continues the one before: nothing"
-                " was changed, inserted or removed between them",
-            ]
+        verdict.figures |= {"entries": top.size, "checkpoints": len(self.roots)}
+        _say_changed(verdict, "", tree)
+        if tree.is_whole and tree.lost:
+            verdict.proven.append(
+                f"the other {top.size - tree.lost} of the {top.size} entries are exactly those that"
+                " the log's key signed"
+            )
+        elif tree.is_whole:
+            verdict.proven.append(
+                f"the {top.size} entries are exactly those that the log's key signed"
+            )
+        elif tree.proven and not tree.lost:
+            verdict.proven.append(
+                f"the first {tree.proven} entries are exactly those that the log's key signed"
+            )
+        if tree.is_whole and not self._torn:
+            verdict.proven.append(
+                f"each of {len(self.roots)} signed checkpoints continues the one before: nothing"
+                " was changed, inserted or removed between them"
+            )
             if top.extensions:
                 verdict.proven.append(f"the log has ended: {top.extensions[0]}")
         for name, size in sorted(self._cosigned.items()):
@@ -434,28 +347,14 @@ class _Run:
                 " signed; compare with a checkpoint kept elsewhere (--checkpoint)"
             )
 
-    def _fail(
-        self,
-        code: str,
-        message: str,
-        *,
-        leaf: int | None = None,
-        journal: int | None = None,
-        path: str = "",
-    ) -> None:
-        self.verdict.fail(Failure(code, message, leaf, journal, path))
+    def _fail(self, code: str, message: str, *, path: str = "") -> None:
+        self.verdict.fail(Failure(code, message, path=path))
 
 
-def _describe(entry: bytes) -> tuple[str, int | None]:
-    """What a changed entry says it is, as far as it can be read."""
-    try:
-        leaf = json.loads(entry)
-        act, data = leaf["act"], leaf["data"]
-        journal = data.get("journal")
-        reference = data.get("reference")
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
-        return " (unreadable)", None
-    named = f" ({str(act)[:40]}"
-    if isinstance(reference, str):
-        named += f", reference {reference[:80]}"
-    return f"{named})", journal if isinstance(journal, int) else None
+def _say_changed(verdict: Verdict, origin: str, tree: TreeCheck) -> None:
+    if tree.changed:
+        entries = "1 entry" if tree.changed == 1 else f"{tree.changed} entries"
+        of = f" of {origin}" if origin else ""
+        verdict.not_checked.append(
+            f"what {entries}{of} said: the bytes here are not those that were signed"
+        )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from api.cli.common import GovernmentOption, JsonOption, open_book_of, plain, print_json
+from api.cli.teaching import taught
 
 if TYPE_CHECKING:
     from api.settings import Settings
@@ -15,6 +16,26 @@ if TYPE_CHECKING:
 __all__ = ["add_to"]
 
 _app = typer.Typer(help="The signed log.", no_args_is_help=True)
+
+
+_EXPORT = """\
+Run again over an earlier export of the same log it brings that one up to date;
+over anything else it is refused.
+
+Example:
+  rkud audit export export-2026-11"""
+
+_PROVE = """\
+Writes FILE with the proof and FILE.leaf with the entry; neither may exist.
+
+Example:
+  rkud audit prove 623 -o act.tlog-proof"""
+
+_RECOVER = """\
+Examples:
+  rkud audit recover --from-export export-2026-11
+  rkud audit recover --new-shard --incident "disk lost on 20 November"
+"""
 
 
 def add_to(app: typer.Typer) -> None:
@@ -51,7 +72,7 @@ def checkpoint(government: GovernmentOption = "", as_json: JsonOption = False) -
         typer.echo(sealed.note.decode(), nl=False)
 
 
-@_app.command("export")
+@_app.command("export", cls=taught(_EXPORT))
 def export(
     directory: Annotated[Path, typer.Argument(help="New, or an earlier export of this log.")],
     disclosures: Annotated[
@@ -104,10 +125,12 @@ def export(
         raise typer.Exit(1)
 
 
-@_app.command("prove")
+@_app.command("prove", cls=taught(_PROVE))
 def prove(
-    index: Annotated[int, typer.Argument(min=0, help="Number of the entry, from 0.")],
-    output: Annotated[Path, typer.Option("-o", "--output", help="FILE.tlog-proof")],
+    index: Annotated[int, typer.Argument(min=0, help="Number of the entry, from 0 (leaf_index).")],
+    output: Annotated[
+        Path, typer.Option("-o", "--output", metavar="FILE", help="New file: FILE.tlog-proof.")
+    ],
     government: GovernmentOption = "",
 ) -> None:
     """Cut one entry and its proof out of the log (C2SP tlog-proof)."""
@@ -129,15 +152,19 @@ def prove(
         typer.echo(plain(path))
 
 
-@_app.command("verify", context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+@_app.command(
+    "verify",
+    add_help_option=False,  # the tool explains itself
+    context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
+)
 def verify(context: typer.Context) -> None:
     """Verify an export offline: DIR --vkey VKEY. The same as `python -m audit verify`."""
     from audit.__main__ import main  # noqa: PLC0415
 
-    raise typer.Exit(main(["verify", *context.args]))
+    raise typer.Exit(main(["verify", *context.args], prog="rkud audit"))
 
 
-@_app.command("recover")
+@_app.command("recover", cls=taught(_RECOVER))
 def recover(
     from_export: Annotated[
         Path | None,
@@ -150,9 +177,9 @@ def recover(
         bool, typer.Option("--new-shard", help="End the log here and go on as the next shard.")
     ] = False,
     incident: Annotated[
-        str, typer.Option(help="What happened, for the new shard's first leaf.")
+        str, typer.Option(metavar="TEXT", help="What happened, for the new shard's first leaf.")
     ] = "",
-    by: Annotated[str, typer.Option("--by", help="Administrator.")] = "admin-1",
+    by: Annotated[str, typer.Option("--by", metavar="PERSON", help="Administrator.")] = "admin-1",
     government: GovernmentOption = "",
     as_json: JsonOption = False,
 ) -> None:

@@ -268,8 +268,8 @@ ATTACHMENT = "books/attachments/8d9abd36e089c850c359aa6eae48b98e6f9603b94e4bce78
         (_cut("tile/entries/000"), "malformed_tile"),
         (_grow("tile/entries/001.p/34"), "malformed_tile"),
         (_drop("tile/entries/000"), "file_missing"),
-        (_flip("tile/0/000"), "entry_changed"),
-        (_flip("tile/0/001.p/34"), "entry_changed"),
+        (_flip("tile/0/000"), "tile_changed"),
+        (_flip("tile/0/001.p/34"), "tile_changed"),
         (_cut("tile/0/000"), "malformed_tile"),
         (_drop("tile/0/000"), "file_missing"),
         (_flip("tile/1/000.p/1"), "tile_changed"),
@@ -307,10 +307,8 @@ def test_verify_of_a_changed_entry_names_leaf_journal_and_reference(log: Log) ->
 
     assert ("entry_changed", 100, 84) == (first.code, first.leaf, first.journal)
     assert "reference J-83" in first.message
-    # The journal no longer balances either, and its account's sums are not the claimed ones.
-    assert {"entry_changed", "unbalanced_journal", "claim_differs"} == {
-        failure.code for failure in verdict.failures
-    }
+    # What it says now is not what was signed: nothing is concluded from it, and nobody else accused.
+    assert 1 == verdict.failure_count
 
 
 def test_verify_finds_flips_of_any_byte_of_any_tile(log: Log) -> None:
@@ -514,7 +512,9 @@ def test_replay_reads_plain_journals_by_pattern_and_by_json_alike(
 
     assert quick.ok
     assert quick.to_dict() == slow.to_dict()
-    assert by_pattern.days == by_json.days
+    assert [(d.date, d.debits, d.credits) for d in by_pattern.sums.days] == [
+        (d.date, d.debits, d.credits) for d in by_json.sums.days
+    ]
 
 
 def test_replay_of_escaped_and_foreign_texts_takes_the_long_way(

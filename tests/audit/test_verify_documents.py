@@ -217,3 +217,36 @@ def test_entries_of_orders_are_those_that_the_log_signed(log: Log) -> None:
     assert verify(log.directory, [vkey(log.origin)]).ok
     assert len({leaf_hash(entry) for entry in log.entries}) == len(log.entries)
     assert 1 == len(list(entry_bundles(log.entries)))
+
+
+# --- damage -----------------------------------------------------------------------------------------
+
+
+def test_verify_of_one_changed_entry_accuses_no_order_that_follows_from_it(log: Log) -> None:
+    """Whatever act is unreadable, a grant, a key, an order or a payment: just it is named."""
+    (path,) = [p for p in (log.directory / "tile/entries").rglob("*") if p.is_file()]
+    data = path.read_bytes()
+    position = 0
+    for index, entry in enumerate(log.entries):
+        at = position + 2 + len(entry) // 2
+        position += 2 + len(entry)
+        if index % 3:
+            continue
+        path.write_bytes(data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :])
+        verdict = verify(log.directory, [vkey(log.origin)])
+
+        assert [("entry_changed", index)] == [(f.code, f.leaf) for f in verdict.failures], entry
+
+
+def test_verify_without_one_attachment_accuses_no_order_that_follows_from_it(log: Log) -> None:
+    """Content that did not come along is named once, by its leaf; what it says is not known."""
+    for path in sorted((log.directory / "books/attachments").iterdir()):
+        content = path.read_bytes()
+        path.unlink()
+        verdict = verify(log.directory, [vkey(log.origin)])
+        path.write_bytes(content)
+
+        assert verdict.failures
+        assert {("attachment_missing", f"books/attachments/{path.name}")} == {
+            (f.code, f.path) for f in verdict.failures
+        }
