@@ -9,25 +9,34 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from importlib import import_module
+from pathlib import Path
 from typing import Final
 
-from sqlalchemy import Connection, create_engine, text
+from sqlalchemy import Connection, Engine, create_engine, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
+from api.checkpoints import log_keys_of, signer_for
+from api.engine import reading
+from api.errors import LogKeyMissingError
 from api.migrations_runner import upgrade
+from audit.checkpoints import check_not_behind
 from audit.database import metadata
+from audit.errors import AuditError, DatabaseBehindSignerError
 from audit.findings import Finding
 from audit.log_check import UNPROTECTED, check_log, check_private_values
-from ledger.allowances_check import check_allowances
+from audit.signer import SignerState
+from audit.tiles_shell import read_tree
 from ledger.budget_check import check_budget
 from ledger.documents.documents_check import check_documents
+from ledger.idempotency_check import check_idempotency
 from ledger.journals_check import check_balances, check_journals
 from ledger.people_check import check_people
 from reconciliation.reconciliation_check import check_reconciliation
 
-__all__ = ["CHECKS", "UNPROTECTED", "check_all"]
+__all__ = ["CHECKS", "UNPROTECTED", "Signed", "check_all", "signed_before"]
 
 Check = Callable[[Connection, str], Iterator[Finding]]
 
@@ -113,10 +122,16 @@ def check_governments(conn: Connection, _government: str) -> Iterator[Finding]:
     """No row of any table belongs to a government that has no book here."""
     for table in metadata.sorted_tables:
         column = "code" if table.name == "government" else "government"
+        # A book has both, the edge of its log and its row: each is looked for by the other.
+        book = (
+            "government e WHERE e.code"
+            if table.name == "log_edge"
+            else "log_edge e WHERE e.government"
+        )
         strangers = conn.execute(
             text(
                 f"SELECT DISTINCT t.{column} FROM {table.name} t WHERE NOT EXISTS"
-                f" (SELECT 1 FROM log_edge e WHERE e.government = t.{column})"
+                f" (SELECT 1 FROM {book} = t.{column})"
             )
         )
         for (stranger,) in strangers:
@@ -129,6 +144,56 @@ def check_governments(conn: Connection, _government: str) -> Iterator[Finding]:
             )
 
 
+@dataclass(frozen=True, slots=True)
+class Signed:
+    """What the log's signer remembers, its keys, and why that is not known, where it is not."""
+
+    state: SignerState | None
+    vkeys: Sequence[str] = ()
+    why_not: str = ""
+
+
+def signed_before(engine: Engine, keys: Path, government: str) -> Signed:
+    """
+    Read the signer's memory. Call it before the snapshot that is checked is opened: what was signed
+    by then was committed by then, so a database that has less is behind.
+    """
+    try:
+        vkeys = [key.verifier.vkey for key in log_keys_of(keys, government)]
+        with reading(engine) as conn:
+            origin = read_tree(conn, government).origin
+        return Signed(signer_for(keys, government, origin).last(), vkeys)
+    except (AuditError, LogKeyMissingError, OSError) as error:
+        return Signed(None, (), str(error) or type(error).__name__)
+
+
+def check_signed(conn: Connection, government: str, signed: Signed) -> Iterator[Finding]:
+    """The database continues what was signed: it was not restored from an older copy, nor cut."""
+    if signed.state is None:
+        yield Finding(
+            "signer_not_here",
+            f"whether the database is behind what was signed was not checked: {signed.why_not}",
+            "log_edge",
+            government,
+            "size",
+            "note",
+        )
+        return
+    try:
+        check_not_behind(conn, government, signed.state)
+    except DatabaseBehindSignerError as error:
+        yield Finding(
+            error.code,
+            f"{error}; nothing can be written before `rkud audit recover` has replayed them from an"
+            " export (--from-export DIR) or gone on as a new shard (--new-shard)",
+            "log_edge",
+            government,
+            "size",
+        )
+    except AuditError as error:
+        yield Finding(error.code, str(error), "log_edge", government)
+
+
 #: name -> check, in the order in which an inspector would read them
 CHECKS: Final[dict[str, Check]] = {
     "engine": check_engine,
@@ -139,8 +204,8 @@ CHECKS: Final[dict[str, Check]] = {
     "balances": check_balances,
     "people": check_people,
     "budget": check_budget,
-    "allowances": check_allowances,
     "documents": check_documents,
+    "kept answers": check_idempotency,
     "reconciliation": check_reconciliation,
 }
 
@@ -151,19 +216,26 @@ def check_all(
     *,
     progress: Callable[[str], None] | None = None,
     vkeys: Sequence[str] = (),
+    signed: Signed | None = None,
 ) -> Iterator[Finding]:
     """
     All findings of all checks; *progress* is told each check's name before it starts.
 
-    With the log's *vkeys* the signatures of published checkpoints are verified too. A check that
+    With the log's *vkeys* (or those in *signed*) the signatures of published checkpoints are
+    verified too; with *signed* the database is held against what the signer remembers. A check that
     can't go on over what it reads says so and the next one begins: damage must not hide damage.
     """
-    for name, check in CHECKS.items():
+    checks = dict(CHECKS)
+    known = vkeys or (signed.vkeys if signed is not None else ())
+    checks["log"] = lambda conn, government: check_log(conn, government, known)
+    if signed is not None:
+        checks = {
+            "signer": lambda conn, government: check_signed(conn, government, signed)
+        } | checks
+    for name, check in checks.items():
         if progress is not None:
             progress(name)
-        findings = (
-            check_log(conn, government, vkeys) if check is check_log else check(conn, government)
-        )
+        findings = check(conn, government)
         try:
             yield from findings
         except DBAPIError:

@@ -8,7 +8,7 @@ is spent from the journals (`journals_check`).
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import msgspec
@@ -31,6 +31,7 @@ _LINE = (
     "bucket_id",
     "ceiling_sen",
 )
+_BUCKET = ("fiscal_year", "level", "released_sen")
 
 
 def check_budget(conn: Connection, government: str) -> Iterator[Finding]:
@@ -38,26 +39,27 @@ def check_budget(conn: Connection, government: str) -> Iterator[Finding]:
     loads: dict[tuple[Any, ...], dict[str, Any]] = {}
     lines: dict[tuple[Any, ...], dict[str, Any]] = {}
     buckets: dict[tuple[Any, ...], dict[str, Any]] = {}
-    seen_loads: set[int] = set()
+    changed: set[int] = set()
+    latest: dict[tuple[str, str], int] = {}
     for leaf in read_leaves(conn, government, ["budget.loaded"]):
         if isinstance(leaf, Finding):
             yield leaf
             continue
         n = leaf.data["load"]
-        seen_loads.add(n)
         loads[n,] = _load_row(leaf)
         entries = _entries(conn, government, n)
         if (len(entries), entries_sha256(entries)) != (
             leaf.data["entries"],
             leaf.data["entries_sha256"],
         ):
+            changed.add(n)
             yield Finding(
                 "entries_changed",
                 f"the entries of budget load {n} are not those of leaf {leaf.index}",
                 "budget_load_entry",
                 str(n),
-                "amount_sen",
             )
+        latest |= {(entry.target, entry.id): n for entry in entries}
         try:
             _apply(leaf, entries, lines, buckets)
         except (msgspec.DecodeError, KeyError, TypeError) as error:
@@ -73,22 +75,49 @@ def check_budget(conn: Connection, government: str) -> Iterator[Finding]:
     for row in conn.execute(
         select(e.load_n).distinct().where(e.government == government).order_by(e.load_n)
     ):
-        if row[0] not in seen_loads:
+        if (row[0],) not in loads:
             yield Finding(
                 "row_without_leaf",
                 f"entries of budget load {row[0]} follow from no leaf",
                 "budget_load_entry",
                 str(row[0]),
             )
-    yield from check_rows(conn, government, t.budget_line, ("id",), lines, columns=_LINE)
-    yield from check_rows(
-        conn,
-        government,
-        t.release_bucket,
-        ("id",),
-        buckets,
-        columns=("fiscal_year", "level", "released_sen"),
-    )
+    found = [
+        *check_rows(conn, government, t.budget_line, ("id",), lines, columns=_LINE),
+        *check_rows(conn, government, t.release_bucket, ("id",), buckets, columns=_BUCKET),
+    ]
+    yield from _told_by_entries(found, changed, latest) if changed else found
+
+
+_TARGETS = {"budget_line": "line", "release_bucket": "release"}
+
+
+def _told_by_entries(
+    found: list[Finding], changed: set[int], latest: Mapping[tuple[str, str], int]
+) -> Iterator[Finding]:
+    """
+    A line or release that differs from entries which are themselves not those that were loaded: it
+    is the entry that was edited. One that is gone may have been of any later load that lost its
+    digest.
+    """
+    for finding in found:
+        target = _TARGETS[finding.table]
+        of = latest.get((target, finding.key))
+        loads = [of] if of in changed else sorted(n for n in changed if of is None or n > of)
+        for n in loads:
+            yield Finding(
+                "entry_changed",
+                f"entry {target} {finding.key} of budget load {n} is not what the books took from"
+                f" it: {finding.message}",
+                "budget_load_entry",
+                f"{n}/{target}/{finding.key}",
+                _ENTRY_COLUMN.get(finding.column, "content" if finding.column else ""),
+            )
+        if not loads:
+            yield finding
+
+
+_ENTRY_COLUMN = {"ceiling_sen": "amount_sen", "released_sen": "amount_sen"}
 
 
 def _load_row(leaf: Leaf) -> dict[str, Any]:

@@ -192,6 +192,7 @@ def _compare(row: Any, lines: list[Any], leaf: _Leaf) -> Iterator[Finding]:
         )
         for line in lines
     ]
+    yield from _check_numbers(named, row, lines, data.get("line_count"), index)
     if "lines" in data:
         yield from _compare_forms(named, row, lines, forms, data["lines"], index)
     elif hashlib.sha256(canonical_fast(forms)).hexdigest() != data.get("lines_sha256"):
@@ -201,9 +202,8 @@ def _compare(row: Any, lines: list[Any], leaf: _Leaf) -> Iterator[Finding]:
             "journal_line",
             str(row.id),
         )
-    for n, line in enumerate(lines, start=1):
+    for line in lines:
         for column, want in (
-            ("n", n),
             ("fiscal_year", data.get("fiscal_year")),
             ("period", data.get("period")),
             ("effective_on", data.get("effective_on")),
@@ -212,10 +212,10 @@ def _compare(row: Any, lines: list[Any], leaf: _Leaf) -> Iterator[Finding]:
             if getattr(line, column) != want:
                 yield Finding(
                     "line_changed",
-                    f"line {n} of {named} has {column} {getattr(line, column)!r}, leaf {index}"
-                    f" says {want!r}",
+                    f"line {line.n} of {named} has {column} {getattr(line, column)!r}, leaf"
+                    f" {index} says {want!r}",
                     "journal_line",
-                    f"{row.id}/{n}",
+                    f"{row.id}/{line.n}",
                     column,
                 )
     yield from _balanced(named, row, lines)
@@ -234,18 +234,30 @@ _LINE_COLUMNS = (
 )
 
 
+def _check_numbers(
+    named: str, row: Any, lines: list[Any], count: object, index: int
+) -> Iterator[Finding]:
+    """Lines are numbered from 1 to as many as the leaf says."""
+    have = {line.n for line in lines}
+    want = set(range(1, count + 1)) if isinstance(count, int) else have
+    for n in sorted(have ^ want):
+        lost = n in want
+        yield Finding(
+            "line_missing" if lost else "line_unknown",
+            f"line {n} of {named} is {'missing' if lost else 'none'} of the {count} that leaf"
+            f" {index} says",
+            "journal_line",
+            f"{row.id}/{n}",
+            "n",
+        )
+
+
 def _compare_forms(
     named: str, row: Any, lines: list[Any], have: list[list[str]], want: list[list[str]], index: int
 ) -> Iterator[Finding]:
-    if len(have) != len(want):
-        yield Finding(
-            "line_missing",
-            f"{named} has {len(have)} lines, leaf {index} says {len(want)}",
-            "journal_line",
-            str(row.id),
-        )
     width = len(_LINE_COLUMNS)
-    for line, mine, said in zip(lines, have, want, strict=False):
+    for line, mine in zip(lines, have, strict=True):
+        said = want[line.n - 1] if 0 < line.n <= len(want) else mine
         if mine == said:
             continue
         padded = [*mine, *[""] * (width - len(mine))], [*said, *[""] * (width - len(said))]
@@ -294,7 +306,8 @@ def _orphan(journal_id: int) -> Finding:
     )
 
 
-# Stored sums against the lines: rows that differ, either way. Portable SQL.
+# Stored sums against the lines: rows that differ, either way, and rows that lines should have made
+# even where they come to nothing. (Cash that nothing moved on balance has none.) Portable SQL.
 _BALANCE_KEYS = "entity, book, account, bank_account, counterpart, fund_source"
 _BALANCES = f"""
 WITH line_sums AS (
@@ -305,10 +318,12 @@ WITH line_sums AS (
   FROM journal_line l JOIN fiscal_year f ON f.government = l.government AND f.year = l.fiscal_year
   WHERE l.government = :government GROUP BY 1, 2, 3, 4, 5, 6, 7),
 sides AS (
-  SELECT chart_version, {_BALANCE_KEYS}, sen AS lines, 0 AS stored FROM line_sums
-  UNION ALL SELECT chart_version, {_BALANCE_KEYS}, 0, balance_sen FROM account_balance WHERE government = :government)
-SELECT chart_version, {_BALANCE_KEYS}, sum(lines) AS lines, sum(stored) AS stored FROM sides
-GROUP BY chart_version, {_BALANCE_KEYS} HAVING sum(lines) <> sum(stored) ORDER BY 2, 3, 4, 5, 6, 7"""
+  SELECT chart_version, {_BALANCE_KEYS}, sen AS lines, NULL AS stored FROM line_sums
+  UNION ALL SELECT chart_version, {_BALANCE_KEYS}, NULL, balance_sen FROM account_balance WHERE government = :government)
+SELECT chart_version, {_BALANCE_KEYS}, coalesce(sum(lines), 0) AS lines, coalesce(sum(stored), 0) AS stored FROM sides
+GROUP BY chart_version, {_BALANCE_KEYS}
+HAVING coalesce(sum(lines), 0) <> coalesce(sum(stored), 0) OR (count(lines) > 0 AND count(stored) = 0 AND bank_account = '')
+ORDER BY 2, 3, 4, 5, 6, 7"""
 
 _DAYS = f"""
 WITH sides AS (
@@ -347,13 +362,13 @@ FROM sides GROUP BY id HAVING sum(lines) <> sum(stored) OR sum(reserved) <> sum(
 _BUDGET_DAYS = """
 WITH sides AS (
   SELECT l.budget_line AS id, CASE WHEN d.payment_kind <> '' THEN d.payment_kind ELSE j.kind END AS kind,
-    l.effective_on AS day, l.amount_sen AS lines, 0 AS stored
+    l.effective_on AS day, l.amount_sen AS lines, NULL AS stored
   FROM journal_line l JOIN journal j ON j.government = l.government AND j.id = l.journal_id
   LEFT JOIN document d ON d.government = j.government AND d.id = j.document_id
   WHERE l.government = :government AND l.budget_line <> ''
-  UNION ALL SELECT budget_line, kind, day, 0, spent_sen FROM budget_day WHERE government = :government)
-SELECT id, kind, day, sum(lines) AS lines, sum(stored) AS stored FROM sides GROUP BY id, kind, day
-HAVING sum(lines) <> sum(stored) ORDER BY id, kind, day"""
+  UNION ALL SELECT budget_line, kind, day, NULL, spent_sen FROM budget_day WHERE government = :government)
+SELECT id, kind, day, coalesce(sum(lines), 0) AS lines, coalesce(sum(stored), 0) AS stored FROM sides GROUP BY id, kind, day
+HAVING coalesce(sum(lines), 0) <> coalesce(sum(stored), 0) OR (count(lines) > 0 AND count(stored) = 0) ORDER BY id, kind, day"""
 
 _OVER = """
 SELECT 'budget_line' AS what, id, ceiling_sen + allowance_sen - reserved_sen - spent_sen AS room, allowance_sen AS allowed

@@ -14,7 +14,7 @@ from typing import Any, Final
 from sqlalchemy import BigInteger, Connection, Text, select
 
 from audit.canonical import canonical
-from audit.database import metadata
+from audit.database import checkpoint, log_shard, metadata
 from audit.events import KINDS
 from ledger import tables as t
 from ledger.chart import load_chart
@@ -25,6 +25,7 @@ from ledger.money import sen_text
 from ledger.opening import chart_sha256
 from ledger.periods import frozen_digest, sums_of_period
 from ledger.rederive import Leaf, Rederived, Row, compare, read_leaves
+from ledger.row_check import check_rows
 from ledger.tokens import token_digest
 
 __all__ = ["REDERIVED", "check_people"]
@@ -96,6 +97,8 @@ def check_people(conn: Connection, government: str) -> Iterator[Finding]:
     yield from check_proposals(conn, government, acts)
     yield from check_token_issuers(conn, government)
     yield from check_disclosures(conn, government, acts)
+    yield from check_rows(conn, government, log_shard, ("n",), _shards(acts))
+    yield from _check_frozen(conn, government, acts)
 
 
 # --- rows that a leaf makes ------------------------------------------------------------------------
@@ -260,6 +263,40 @@ def _made_by(leaf: Leaf, government: str) -> Iterator[tuple[str, _Made]]:
         )
 
 
+def _shards(acts: list[Leaf]) -> dict[tuple[Any, ...], _Made]:
+    """Every tree of the log: the one that the book was opened with, and those it went on as."""
+    opened = [leaf for leaf in acts if leaf.kind == "book.opened"]
+    first = str(opened[0].data.get("origin")) if opened else ""
+    rows: dict[tuple[Any, ...], _Made] = {(1,): {"origin": first, "base": 0}}
+    for n, leaf in enumerate((leaf for leaf in acts if leaf.kind == "book.recovered"), start=2):
+        rows[n,] = {"origin": f"{first}/{n}", "base": leaf.data.get("base")}
+    return rows
+
+
+def _check_frozen(conn: Connection, government: str, acts: list[Leaf]) -> Iterator[Finding]:
+    """The last checkpoint of a log that ended stands in the first leaf of the one it went on as."""
+    c = checkpoint.c
+    for leaf in acts:
+        if leaf.kind != "book.recovered":
+            continue
+        origin, size = leaf.data.get("origin"), leaf.data.get("signed_size")
+        note = conn.execute(
+            select(c.note).where(c.government == government, c.origin == origin, c.size == size)
+        ).scalar()
+        # A database that was rewritten may have kept the note it had at that size: another
+        # signature over the same origin, size and root.
+        said = str(leaf.data.get("checkpoint"))
+        if note is None or note.split("\n")[:3] != said.split("\n")[:3]:
+            yield Finding(
+                "checkpoint_changed",
+                f"the last checkpoint of {origin}, at size {size}, is not the one in leaf"
+                f" {leaf.index}",
+                "checkpoint",
+                str(size),
+                "note",
+            )
+
+
 # --- charts ----------------------------------------------------------------------------------------
 
 _ACCOUNT_COLUMNS: Final = tuple(t.account.c.keys()[2:])
@@ -330,6 +367,9 @@ def _altered_accounts(
 # --- seals -----------------------------------------------------------------------------------------
 
 
+_SUM_KEY: Final = ("entity", "book", "account", "bank_account", "counterpart", "fund_source")
+
+
 def _check_seals(conn: Connection, government: str, acts: list[Leaf]) -> Iterator[Finding]:
     """Frozen rows hash to what their seal's leaf says, name that leaf, and stand under a seal."""
     seals = {
@@ -338,26 +378,31 @@ def _check_seals(conn: Connection, government: str, acts: list[Leaf]) -> Iterato
         if leaf.kind == "period.sealed"
     }
     column = t.account_period.c
-    for year, period, index in conn.execute(
-        select(column.fiscal_year, column.period, column.leaf_index)
+    for year, period, index, *rest in conn.execute(
+        select(
+            column.fiscal_year,
+            column.period,
+            column.leaf_index,
+            *(column[name] for name in _SUM_KEY),
+        )
         .where(column.government == government)
-        .distinct()
-        .order_by(column.fiscal_year, column.period, column.leaf_index)
+        .order_by(column.fiscal_year, column.period),
+        execution_options={"yield_per": 2_000},
     ):
         seal = seals.get((year, period))
-        key = f"{year}/{period}"
+        key = "/".join([str(year), str(period), *rest])
         if seal is None:
             yield Finding(
                 "row_without_leaf",
-                f"sums of period {period} of {year} are frozen without a seal",
+                f"the sums of {key} are frozen without a seal",
                 "account_period",
                 key,
             )
         elif seal.index != index:
             yield Finding(
                 "row_changed",
-                f"frozen sums of period {period} of {year} name leaf {index}, its seal is leaf"
-                f" {seal.index}",
+                f"the frozen sums of {key} name leaf {index}, the seal of period {period} of {year}"
+                f" is leaf {seal.index}",
                 "account_period",
                 key,
                 "leaf_index",

@@ -191,7 +191,9 @@ class NoStatementError(ReconciliationError):
 
     def __init__(self, *, bank_account: str, through: str) -> None:
         super().__init__(
-            f"no statement of {bank_account} that closes on or before {through} was admitted",
+            f"no statement of {bank_account} that closes on or before {through} was admitted"
+            if through
+            else f"no statement of {bank_account} was admitted yet: rkud statement import does that",
             bank_account=bank_account,
             through=through,
         )

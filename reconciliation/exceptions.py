@@ -336,7 +336,9 @@ def _opening(
     """
     Entries that the bank's first opening figure covers are not items; they are held against it.
 
-    One that a line of the chain takes later was outstanding when the chain began, and stays an item.
+    Those are the ones dated before the first reported day, and the book's own opening journal where
+    it falls into the first statement. One that a line of the chain takes later was outstanding when
+    the chain began, and stays an item.
     """
     statement = t.statement.c
     first = conn.execute(
@@ -346,14 +348,16 @@ def _opening(
             statement.chain_n == 1,
         )
     ).one()
+    own = _own_openings(
+        conn,
+        government,
+        {e.journal_id for e in entries if e.is_opening and e.effective_on <= first.closing_on},
+    )
     before = [
         e
         for e in entries
         if ("book", e.id) not in later
-        and (
-            e.effective_on < first.covers_from
-            or (e.is_opening and e.effective_on <= first.closing_on)
-        )
+        and (e.effective_on < first.covers_from or e.journal_id in own)
     ]
     covered = {e.id for e in before}
     opening = Opening(
@@ -363,6 +367,23 @@ def _opening(
         covers_from=first.covers_from,
     )
     return opening, [e for e in entries if e.id not in covered]
+
+
+def _own_openings(conn: Connection, government: str, named: set[int]) -> set[int]:
+    """Of journals *named* an opening, those that opened the book: the kind alone is only a word."""
+    if not named:
+        return set()
+    journal = lt.journal.c
+    rows = conn.execute(
+        select(journal.id).where(
+            journal.government == government,
+            journal.id.in_(sorted(named)),
+            journal.source == "bank",
+            journal.document_id == "",
+            journal.reverses.is_(None),
+        )
+    )
+    return {row.id for row in rows}
 
 
 def _book_balance(conn: Connection, government: str, bank_account: str, cut: Cut) -> int:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from bisect import bisect_left
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
@@ -263,14 +264,86 @@ def _named_lines(
                     differing.append(_changed("bank_line", str(row.id), column))
             named = named or bool(differing)
             yield from differing
+        places = list(_misplaced(conn, government, statement, rows, source))
+        named = named or bool(places)
+        yield from places
+    elif statement is None:
+        for row in rows:
+            named = True
+            yield Finding(
+                "bank_line_without_statement",
+                f"line {row.id} is of statement {statement_id}, which is not there",
+                "bank_line",
+                str(row.id),
+                "statement_id",
+            )
     if not named:
         first, last = rows[0].id, rows[-1].id
         yield Finding(
             "bank_line_changed",
             f"lines {first} to {last} are not those that statement {statement_id} brought",
             "bank_line",
-            f"{first}-{last}",
+            str(first) if first == last else f"{first}-{last}",
         )
+
+
+def _misplaced(
+    conn: Connection, government: str, statement: Any, rows: Sequence[Any], source: Statement
+) -> Iterator[Finding]:
+    """
+    Lines that are missing, stand under another number, or count wrongly within their day.
+
+    New lines are numbered one after another in order of their file: what most of them say of the
+    first number is what it was.
+    """
+    d = t.bank_line_delivery.c
+    again = set(
+        conn.execute(
+            select(d.position).where(d.government == government, d.statement_id == statement.id)
+        ).scalars()
+    )
+    fresh = [
+        line.position
+        for line in source.lines
+        if line.status == "booked" and line.position not in again
+    ]
+    rank = {position: place for place, position in enumerate(fresh)}
+    votes = Counter(row.id - rank[row.position] for row in rows if row.position in rank)
+    if not votes:
+        return
+    first = votes.most_common(1)[0][0]
+    have = {row.position: row for row in rows}
+    for position, place in rank.items():
+        row = have.get(position)
+        if row is None or row.id != first + place:
+            yield Finding(
+                "bank_line_missing" if row is None else "bank_line_changed",
+                f"line {first + place} of statement {statement.id} "
+                + ("is missing" if row is None else f"stands as line {row.id}"),
+                "bank_line",
+                str(first + place),
+                "" if row is None else "id",
+            )
+    occurrence = func.row_number().over(
+        partition_by=(t.bank_line.c.bank_account, t.bank_line.c.booked_on),
+        order_by=t.bank_line.c.id,
+    )
+    counted = (
+        select(t.bank_line.c.id, t.bank_line.c.statement_id, t.bank_line.c.occurrence)
+        .add_columns(occurrence.label("want"))
+        .where(
+            t.bank_line.c.government == government,
+            t.bank_line.c.bank_account == statement.bank_account,
+            t.bank_line.c.booked_on.in_({row.booked_on for row in rows}),
+        )
+        .subquery()
+    )
+    for row in conn.execute(
+        select(counted)
+        .where(counted.c.statement_id == statement.id, counted.c.occurrence != counted.c.want)
+        .order_by(counted.c.id)
+    ):
+        yield _changed("bank_line", str(row.id), "occurrence", row.occurrence, row.want)
 
 
 def _reread(conn: Connection, government: str, statement: Any) -> Statement | None:
@@ -401,9 +474,15 @@ def _check_matches(conn: Connection, government: str) -> Iterator[Finding]:
         members[row.match_id].append(row)
     by_run: dict[int, list[Any]] = defaultdict(list)
     items = _amounts(conn, government)
+    rounds = _undone_before(conn, government)
+    due = 1
     for row in _rows(conn, t.reconciliation_match, government):
         own = members.pop(row.id, [])
-        yield from _check_match(row, own, items)
+        while due < row.id and row.id - due < _GAP_MAX:
+            yield _gone("reconciliation_match", str(due))
+            due += 1
+        due = row.id + 1
+        yield from _check_match(row, own, items, rounds)
         if row.run_id:
             by_run[row.run_id].append((row, own))
             continue
@@ -445,18 +524,41 @@ def _check_run_matches(
             "reconciliation_match",
             f"run {run_id}",
         )
-    for row, _ in matches:
-        if run is not None:
-            want = {"batch_seq": run.batch_seq, "leaf_index": run.leaf_index}
-            yield from _compare("reconciliation_match", row, want, str(row.id))
+    for row, own in matches:
+        if run is None:
+            yield _changed("reconciliation_match", str(row.id), "run_id")
+            continue
+        want: dict[str, object] = {
+            "bank_account": run.bank_account,
+            "rule_version": run.rule_version,
+            "status": "auto",
+            "member_count": len(own),
+            "batch_seq": run.batch_seq,
+            "leaf_index": run.leaf_index,
+        }
+        yield from _compare("reconciliation_match", row, want, str(row.id))
 
 
 def _check_match(
-    row: Any, own: Sequence[Any], items: Mapping[tuple[str, int], tuple[int, str]]
+    row: Any,
+    own: Sequence[Any],
+    items: Mapping[tuple[str, int], tuple[int, str]],
+    rounds: Mapping[tuple[str, int], Sequence[int]],
 ) -> Iterator[Finding]:
     """A match by itself: its members are its account's items, with their amounts, and come out even."""
     sums = {"bank": 0, "book": 0}
+    for n in sorted({member.n for member in own} ^ set(range(1, row.member_count + 1)))[:_GAP_MAX]:
+        yield Finding(
+            "match_member_changed",
+            f"member {n} of match {row.id} is missing, or one too many: it has {row.member_count}",
+            "match_member",
+            f"{row.id}/{n}",
+            "n",
+        )
     for member in own:
+        undone = bisect_left(rounds.get((member.side, member.item), ()), row.id)
+        if member.round != undone:
+            yield _changed("match_member", f"{row.id}/{member.n}", "round", member.round, undone)
         amount, account = items.get((member.side, member.item), (None, ""))
         sums[member.side] = sums.get(member.side, 0) + member.amount_sen
         if amount != member.amount_sen or account != row.bank_account:
@@ -478,6 +580,27 @@ def _check_match(
             str(row.id),
             "amount_sen",
         )
+
+
+#: A gap in numbers is named number by number up to here.
+_GAP_MAX = 1_000
+
+
+def _undone_before(conn: Connection, government: str) -> dict[tuple[str, int], list[int]]:
+    """By item, the matches that were undone, in order: each began another round for it."""
+    member, undo = t.match_member.c, t.match_undo.c
+    found: dict[tuple[str, int], list[int]] = defaultdict(list)
+    for row in conn.execute(
+        select(member.side, member.item, member.match_id)
+        .join(
+            t.match_undo,
+            (undo.government == member.government) & (undo.match_id == member.match_id),
+        )
+        .where(member.government == government)
+        .order_by(member.match_id)
+    ):
+        found[row.side, row.item].append(row.match_id)
+    return found
 
 
 def _amounts(conn: Connection, government: str) -> dict[tuple[str, int], tuple[int, str]]:
@@ -551,7 +674,11 @@ def _check_open(conn: Connection, government: str) -> Iterator[Finding]:
             item = OpenItem(*row[:4])
             items.add((government, side, item.item, row.bank_account, item.day, item.amount_sen))
             keys.update(key_rows(government, row.bank_account, side, [item]))
-    for table, wanted in ((t.open_item, items), (t.open_key, keys)):
+    for table, wanted, named in (
+        (t.open_item, items, ("side", "item")),
+        (t.open_key, keys, ("bank_account", "key", "amount_sen", "side", "item")),
+    ):
+        places = [table.c.keys().index(name) for name in named]
         have = {
             tuple(row)
             for row in conn.execute(select(table).where(table.c.government == government))
@@ -559,7 +686,10 @@ def _check_open(conn: Connection, government: str) -> Iterator[Finding]:
         for each in sorted(have ^ wanted, key=str):
             what = "is missing" if each in wanted else "should not be there"
             yield Finding(
-                "working_set_differs", f"{table.name} {each[1:]} {what}", table.name, str(each[1:])
+                "working_set_differs",
+                f"{table.name} {each[1:]} {what}",
+                table.name,
+                "/".join(str(each[place]) for place in places),
             )
 
 

@@ -5,13 +5,15 @@ officer's signature again.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from bisect import bisect_right
+from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 from sqlalchemy import Connection, select
 
-from audit.database import log_edge, private_value
+from audit.database import log_shard, private_value
 from ledger import tables as t
+from ledger.allowances_check import check_allowances
 from ledger.documents import store
 from ledger.documents.advice_list import advice_to_sign
 from ledger.documents.content import AdviceContent, Content, revision_of
@@ -56,6 +58,7 @@ def check_documents(conn: Connection, government: str) -> Iterator[Finding]:
             yield from replay.take(leaf)
     yield from _check_tables(conn, government, replay)
     yield from _check_counters(conn, government, replay)
+    yield from check_allowances(conn, government, replay.effects)
     yield from _check_signatures(conn, government, replay)
     yield from _check_texts(conn, government, replay)
 
@@ -123,19 +126,30 @@ def _check_counters(conn: Connection, government: str, replay: Replay) -> Iterat
     }
     due_by: dict[tuple[str, str], int] = {}
     for (bank_account, year), sen in replay.committed.items():
-        key = (bank_account, years.get(year, ""))
-        due_by[key] = due_by.get(key, 0) + sen
+        of = (bank_account, years.get(year, ""))
+        due_by[of] = due_by.get(of, 0) + sen
     c = t.account_balance.c
-    for bank_account, version, committed in conn.execute(
-        select(c.bank_account, c.chart_version, c.committed_sen).where(
-            c.government == government, c.bank_account != ""
-        )
+    for *key, committed in conn.execute(
+        select(
+            *(c[name] for name in c.keys()[1:8]),
+            c.committed_sen,
+        ).where(c.government == government)
     ):
-        due = due_by.pop((bank_account, version), 0)
+        version, bank_account = key[0], key[4]
+        due = due_by.pop((bank_account, version), 0) if bank_account else 0
         if committed != due:
             yield Finding(
                 "committed_differs",
-                f"bank account {bank_account} has {committed} sen committed, its payments {due}",
+                f"{bank_account or key[3]} has {committed} sen committed, its payments {due}",
+                "account_balance",
+                "/".join(key),
+                "committed_sen",
+            )
+    for (bank_account, version), due in due_by.items():
+        if due:
+            yield Finding(
+                "committed_differs",
+                f"payments commit {due} sen of {bank_account}, which has no balance of {version}",
                 "account_balance",
                 bank_account,
                 "committed_sen",
@@ -144,9 +158,7 @@ def _check_counters(conn: Connection, government: str, replay: Replay) -> Iterat
 
 def _check_signatures(conn: Connection, government: str, replay: Replay) -> Iterator[Finding]:
     """Each envelope verifies under the key its officer held then, over this very document."""
-    origin = conn.execute(
-        select(log_edge.c.origin).where(log_edge.c.government == government)
-    ).scalar_one()
+    origin_at = _origins(conn, government)
     m = t.document_move.c
     rows = conn.execute(
         select(m.document_id, m.n, m.move, m.role, m.person_id, m.envelope, m.nonce, m.leaf_index)
@@ -160,7 +172,7 @@ def _check_signatures(conn: Connection, government: str, replay: Replay) -> Iter
             continue  # named by the comparison of its rows
         stored = replayed.stored
         said = {
-            "origin": origin,
+            "origin": origin_at(leaf_index),
             "act": f"{stored.kind}.{move}",
             "document": stored.id,
             "revision": stored.revision,
@@ -185,6 +197,22 @@ def _check_signatures(conn: Connection, government: str, replay: Replay) -> Iter
                 f"{document_id}/{n}",
                 "envelope",
             )
+
+
+def _origins(conn: Connection, government: str) -> Callable[[int], str]:
+    """The origin of the log's shard that a leaf is in: what its signer was shown."""
+    shards = conn.execute(
+        select(log_shard.c.base, log_shard.c.origin)
+        .where(log_shard.c.government == government)
+        .order_by(log_shard.c.base)
+    ).all()
+    bases = [shard.base for shard in shards]
+
+    def origin_at(leaf_index: int) -> str:
+        at = bisect_right(bases, leaf_index) - 1
+        return str(shards[at].origin) if at >= 0 else ""
+
+    return origin_at
 
 
 def _check_texts(conn: Connection, government: str, replay: Replay) -> Iterator[Finding]:

@@ -14,6 +14,7 @@ from itertools import accumulate
 from typing import Any
 
 from audit.canonical import canonical_fast
+from ledger.allowances_check import Effect
 from ledger.documents.content import (
     AdviceContent,
     Content,
@@ -75,11 +76,15 @@ class Replay:
     series: dict[tuple[int, str], int] = field(default_factory=dict)
     reserved: dict[str, int] = field(default_factory=dict)
     committed: dict[tuple[str, int], int] = field(default_factory=dict)
+    #: The same, move by move, in order of the log.
+    effects: list[Effect] = field(default_factory=list)
+    _at: tuple[int, int | None] = (0, None)
     #: When the book went on as a new shard of its log: the instant of that batch.
     recovered_at: str = ""
 
     def take(self, leaf: Leaf) -> Iterator[Finding]:
         """Apply one leaf; findings are about the leaf itself."""
+        self._at = (leaf.index, leaf.data.get("journal"))
         try:
             if leaf.kind == "book.recovered":
                 self._recovered(leaf)
@@ -342,8 +347,7 @@ class Replay:
             deducted=(0, 0),
         )
         for index, sen in part.lines:
-            line = content.lines[index].budget_line
-            self.reserved[line] = self.reserved.get(line, 0) - sen
+            self._reserve({content.lines[index].budget_line: sen}, -1)
 
     def _listed(self, leaf: Leaf, reference: str, advice_list: str) -> Iterator[Finding]:
         payment = self.payments[reference]
@@ -395,10 +399,12 @@ class Replay:
     def _reserve(self, totals: Mapping[str, int], sign: int) -> None:
         for line, sen in totals.items():
             self.reserved[line] = self.reserved.get(line, 0) + sign * sen
+            self.effects.append(Effect(*self._at, line, "", 0, sign * sen))
 
     def _commit(self, bank_account: str, year: int, sen: int) -> None:
         key = (bank_account, year)
         self.committed[key] = self.committed.get(key, 0) + sen
+        self.effects.append(Effect(*self._at, "", bank_account, year, sen))
 
     def _next(self, leaf: Leaf, year: int, series: str, serial: int) -> Iterator[Finding]:
         due = self.series.get((year, series), 0) + 1

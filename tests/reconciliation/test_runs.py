@@ -2,20 +2,30 @@
 
 from __future__ import annotations
 
+import json
 import time
+from dataclasses import dataclass
 from datetime import date
 
 import pytest
 
 from api.engine import reading
+from ledger.commands import PostJournal, journal_answer
+from ledger.journals import Draft, Line, parse_body
+from ledger.opening import ADMIN_1, ADMIN_2
+from ledger.posting import Answer, Idempotency, Session, Wants
+from ledger.settings import Settings
 from reconciliation import Reconcile, cash_position, payments_seen, prove
 from reconciliation.position import OpenLine
 from tests.databases import Database
 from tests.reconciliation.books import (
     ACCOUNT,
+    CASH,
+    EXPENSE,
     GOVERNMENT,
     OPENING_SEN,
     Book,
+    book_of,
     out,
     sent_payments,
     sp2d,
@@ -379,6 +389,67 @@ def test_opening_that_differs_is_the_difference_and_no_item(book: Book) -> None:
     run = book.reconcile()
 
     assert (12_34, 1) == (_difference(run), len(_reasons(run)))
+
+
+@dataclass(frozen=True, slots=True)
+class _Titled:
+    """A cash journal of another act that is called an opening."""
+
+    source: str
+    reverses: int | None = None
+    by: str = ADMIN_1
+    idempotency: Idempotency | None = None
+
+    def wants(self, settings: Settings) -> Wants:
+        return Wants(references=("T-1",))
+
+    def apply(self, session: Session) -> Answer:
+        lines = [
+            Line("PPKD", "FIN", CASH, 70_00, ACCOUNT),
+            Line("PPKD", "FIN", EXPENSE, -70_00),
+        ]
+        draft = Draft("T-1", "2026-11-11", "opening", "x", lines, ADMIN_1, ADMIN_2, self.source)
+        draft.reverses, draft.is_fact = self.reverses, True
+        return journal_answer(session, session.post(draft))
+
+
+@pytest.mark.parametrize(
+    "titled", [_Titled("document"), _Titled("bank", reverses=1), _Titled("feed", reverses=1)]
+)
+def test_journal_that_is_called_an_opening_is_an_item(book: Book, titled: _Titled) -> None:
+    """Only the journal that opened the book is held against the bank's opening figure."""
+    book.do(titled)
+    book.deliver([])
+
+    run = book.reconcile()
+
+    assert ([("book", 70_00, "deposit_in_transit")], 0) == (_reasons(run), _difference(run))
+    assert run.outcome is not None
+    assert (1, 0) == (
+        run.outcome.proof.opening.entries,
+        run.outcome.proof.opening.difference_sen,
+    )
+    assert [] == book.findings()
+
+
+@pytest.mark.parametrize("day", ["2026-11-10", "2026-11-11"])
+def test_feed_that_calls_itself_an_opening_is_refused(book: Book, day: str) -> None:
+    """It could have hidden cash from both sides of the proof."""
+    lines = [{"account": CASH, "debit": "70.00"}, {"account": EXPENSE, "credit": "70.00"}]
+    body = {"reference": "R-1", "effective_on": day, "kind": "opening", "description": "x"}
+    journal = parse_body(json.dumps(body | {"lines": lines}).encode())
+
+    assert "reserved_kind" == book.refusal(PostJournal("svc-feed", journal)).code
+
+
+def test_opening_of_the_book_inside_the_first_statement_is_no_item(database: Database) -> None:
+    """The book's own opening is held against the bank's, also where the statement holds its day."""
+    with book_of(database, opening_on="2026-11-11") as book:
+        book.deliver([out(-1_00, "A")])
+
+        run = book.reconcile()
+
+    assert ([("bank", -1_00, "unknown_debit")], 0) == (_reasons(run), _difference(run))
 
 
 def test_entry_outstanding_when_the_chain_began_is_matched(book: Book) -> None:
