@@ -22,7 +22,6 @@ from api.errors import (
     BodyMissingError,
     InternalError,
     InvalidRequestError,
-    MalformedJsonError,
     MethodNotAllowedError,
     NotFoundError,
 )
@@ -123,8 +122,6 @@ async def _http(request: Request, error: Exception) -> Response:
 async def _invalid(request: Request, error: Exception) -> Response:
     """Shape and rule of the first fault; the value stays with whoever sent it."""
     found = error.errors()[0] if isinstance(error, RequestValidationError) else {}
-    if found.get("type") == "json_invalid":
-        return _answer(request, MalformedJsonError())
     place = [str(part) for part in found.get("loc", ("body",))]
     field = ".".join(place[1:] if len(place) > 1 and place[0] == "body" else place)
     return _answer(

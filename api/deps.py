@@ -16,6 +16,7 @@ from starlette.responses import Response
 from api.errors import InvalidRequestError, PrivateGrantRequiredError
 from api.routes.feed import idempotency_key, settled
 from api.runtime import Reader, Runtime
+from api.schemas import INT_MAX
 from api.security import Caller
 from api.writer import Outcome
 from ledger.posting import Command, Idempotency
@@ -167,6 +168,12 @@ def cursor_text(place: tuple[object, ...]) -> str:
     return base64.urlsafe_b64encode(msgspec.json.encode(place)).decode().rstrip("=")
 
 
+def _fits(value: object, kind: type) -> bool:
+    if type(value) is int:
+        return kind is int and abs(value) <= INT_MAX
+    return type(value) is kind and (not isinstance(value, str) or value.isprintable())
+
+
 def cursor_of(text: str, kinds: tuple[type, ...]) -> tuple[Any, ...]:
     """The place in a cursor. Raises InvalidRequestError."""
     try:
@@ -176,7 +183,7 @@ def cursor_of(text: str, kinds: tuple[type, ...]) -> tuple[Any, ...]:
     if (
         not isinstance(place, list)
         or len(place) != len(kinds)
-        or not all(type(value) is kind for value, kind in zip(place, kinds, strict=True))
+        or not all(_fits(value, kind) for value, kind in zip(place, kinds, strict=True))
     ):
         raise InvalidRequestError(field="cursor", rule="is one that this server gave")
     return tuple(place)

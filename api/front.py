@@ -17,7 +17,7 @@ from prometheus_client import Counter, Histogram
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api import metrics
-from api.errors import BodyMissingError, BodyTooLargeError
+from api.errors import BodyMissingError, BodyTooLargeError, InvalidRequestError
 from api.logs import log
 from api.problems import MEDIA_TYPE, body_of, headers_of, is_named, status_of
 from api.routes import feed
@@ -70,6 +70,7 @@ class Front:
                 )
                 await answer.whole(status, b"application/json", extra, body)
             else:
+                _check_address(scope)
                 await self._app(scope, _bounded(receive, self._limit), answer)
                 route = route_of(scope)
         except Exception as error:  # the last place: whatever it is gets an answer
@@ -196,6 +197,16 @@ def _bounded(receive: Receive, limit: int) -> Receive:
         return message
 
     return bounded
+
+
+def _check_address(scope: Scope) -> None:
+    """PostgreSQL keeps no NUL, so nothing is named by one. Raises InvalidRequestError."""
+    if "\0" in scope["path"]:
+        raise InvalidRequestError(field="path", rule="holds no NUL character")
+    if b"%00" in scope["query_string"]:
+        named = next(each for each in scope["query_string"].split(b"&") if b"%00" in each)
+        field = named.partition(b"=")[0].decode("ascii", "replace")[:80]
+        raise InvalidRequestError(field=field, rule="holds no NUL character")
 
 
 def route_of(scope: Scope) -> str:

@@ -19,7 +19,7 @@ from api.errors import ApiError, InternalError
 from audit.errors import AuditError, SignerError, UnsafeKeyFileError
 from audit.log import BookMissingError
 from bank_adapters.errors import BankAdapterError
-from ledger.errors import LedgerError
+from ledger.errors import LedgerError, shown
 from ledger.money import InvalidAmountError
 
 __all__ = [
@@ -175,7 +175,9 @@ def problem(error: Exception, *, correlation_id: str = "") -> dict[str, object]:
     code = str(getattr(kind, "code", "internal"))
     values = getattr(error, "values", None)
     if not isinstance(values, dict):
-        values = {name: value for name, value in vars(error).items() if not name.startswith("_")}
+        values = {
+            name: shown(value) for name, value in vars(error).items() if not name.startswith("_")
+        }
     members: dict[str, object] = {
         "type": f"/problems/{code}",
         "title": title_of(kind),

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Final
 
+from fastapi import Path, Query
 from pydantic import BaseModel, ConfigDict, Field
 
 Amount = Annotated[
@@ -14,6 +15,12 @@ Amount = Annotated[
         examples=["1250000.00"],
     ),
 ]
+#: What both databases keep in a column of integers.
+INT_MAX: Final = 2**63 - 1
+Id = Annotated[int, Path(ge=0, le=INT_MAX)]
+Place = Annotated[int, Query(ge=0, le=INT_MAX)]
+OptionalPlace = Annotated[int | None, Query(ge=0, le=INT_MAX)]
+Int = Annotated[int, Field(ge=-INT_MAX, le=INT_MAX)]
 Day = Annotated[
     str,
     Field(

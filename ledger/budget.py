@@ -10,7 +10,6 @@ from __future__ import annotations
 import csv
 import hashlib
 import io
-import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from typing import Final
 from audit.canonical import canonical_fast
 from ledger.errors import InvalidFieldError, LedgerError
 from ledger.journals import AMOUNT_MAX_SEN, check_text
+from ledger.json_text import read_json
 from ledger.money import InvalidAmountError, parse_sen, sen_text
 
 __all__ = [
@@ -176,19 +176,18 @@ def parse_budget_jsonl(data: bytes) -> BudgetFile:
     """
     Read JSON Lines: one object a line, members as in COLUMNS, all text, absent ones empty.
 
-    `ceiling` is another name for the amount of a line. Raises BudgetFileError.
+    `ceiling` is another name for the amount of a line.
+
+    Raises:
+        MalformedJsonError, DuplicateKeyError: A line is no JSON, or names a member twice.
+        BudgetFileError: Anything else.
     """
 
     def records() -> Iterator[tuple[int, Mapping[str, str]]]:
         for n, raw in enumerate(data.split(b"\n"), start=1):
             if not raw.strip():
                 continue
-            try:
-                value = json.loads(raw, object_pairs_hook=_no_twins)
-            except (ValueError, UnicodeDecodeError, RecursionError) as error:
-                raise BudgetFileError(
-                    line=n, field="line", rule="is one JSON object", value=str(error)
-                ) from None
+            value = read_json(raw, line=n)
             if not isinstance(value, dict):
                 raise BudgetFileError(line=n, field="line", rule="is one JSON object")
             for name, text in value.items():
@@ -226,13 +225,6 @@ def parse_budget_csv(data: bytes) -> BudgetFile:
             ) from None
 
     return _file(data, records())
-
-
-def _no_twins(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    made = dict(pairs)
-    if len(made) != len(pairs):
-        raise ValueError("a member stands twice")
-    return made
 
 
 def _file(data: bytes, records: Iterable[tuple[int, Mapping[str, str]]]) -> BudgetFile:

@@ -9,13 +9,14 @@ later state of the books can change the answer (a stored refusal may be replayed
 from __future__ import annotations
 
 import re
-from typing import ClassVar
+from typing import ClassVar, Final
 
 __all__ = [
     "AccountNotPostableError",
     "BankAccountRequiredError",
     "CounterpartRequiredError",
     "CrossesGovernmentError",
+    "DuplicateKeyError",
     "FeedKindNotAllowedError",
     "FiscalYearNotOpenError",
     "FutureEffectiveDateError",
@@ -24,6 +25,7 @@ __all__ = [
     "JournalAlreadyReversedError",
     "JournalBelongsToDocumentError",
     "LedgerError",
+    "MalformedJsonError",
     "ManualJournalOnReservedAccountError",
     "NotGrantedError",
     "OverCashError",
@@ -34,6 +36,7 @@ __all__ = [
     "PeriodSealedError",
     "ReciprocalMismatchError",
     "ReferenceReusedError",
+    "ReservedKindError",
     "TooLargeError",
     "UnbalancedJournalError",
     "UnknownAccountError",
@@ -42,9 +45,38 @@ __all__ = [
     "UnknownEntityError",
     "UnknownJournalError",
     "UnknownPersonError",
+    "shown",
 ]
 
 _WORD = re.compile(r"(?<!^)(?=[A-Z])")
+#: Characters of an offending value that go back, and of a whole message.
+SHOWN_MAX: Final = 200
+_MESSAGE_MAX: Final = 2_000
+
+
+def shown(value: object) -> object:
+    """An offending value as it is given back: a long text is cut, its length said."""
+    if isinstance(value, str):
+        return _cut(value, SHOWN_MAX)
+    if isinstance(value, int):
+        return value if value.bit_length() < 64 else _cut(str(value), SHOWN_MAX)
+    if isinstance(value, list | tuple):
+        return [shown(each) for each in value]
+    return value
+
+
+def _cut_message(message: str, values: dict[str, object]) -> str:
+    """A message in which long ones of its *values* are cut as `shown` cuts them."""
+    if len(message) <= SHOWN_MAX:
+        return message
+    texts = (str(value) for value in values.values() if isinstance(value, str | int))
+    for text in sorted({text for text in texts if len(text) > SHOWN_MAX}, key=len, reverse=True):
+        message = message.replace(text, _cut(text, SHOWN_MAX))
+    return _cut(message, _MESSAGE_MAX)
+
+
+def _cut(text: str, most: int) -> str:
+    return text if len(text) <= most else f"{text[:most]}… ({len(text)} characters)"
 
 
 class LedgerError(Exception):
@@ -60,9 +92,37 @@ class LedgerError(Exception):
         )
 
     def __init__(self, message: str, **values: object) -> None:
-        super().__init__(message)
-        self.message = message
-        self.values: dict[str, object] = values
+        self.message = _cut_message(message, values)
+        super().__init__(self.message)
+        self.values: dict[str, object] = {name: shown(value) for name, value in values.items()}
+
+
+class MalformedJsonError(LedgerError):
+    """What was sent is not JSON: where it stops being so, and why."""
+
+    def __init__(self, reason: str, *, line: int, column: int, hint: str = "") -> None:
+        super().__init__(
+            f"not JSON at line {line}, column {column}: {reason}" + (f"; {hint}" if hint else ""),
+            reason=reason,
+            line=line,
+            column=column,
+            hint=hint,
+        )
+
+
+class DuplicateKeyError(LedgerError):
+    """An object names a member twice, so that two readers may see two different values."""
+
+    final = True
+
+    def __init__(self, *, key: str, field: str, line: int = 0) -> None:
+        where = {"line": line} if line else {}
+        super().__init__(
+            (f"line {line}: " if line else "") + f"{field} stands twice in its object",
+            key=key,
+            field=field,
+            **where,
+        )
 
 
 class InvalidFieldError(LedgerError):
@@ -132,7 +192,7 @@ class UnknownBankAccountError(LedgerError):
 
 
 class BankAccountRequiredError(LedgerError):
-    """A line on RKUD cash names its bank account, and only such a line does."""
+    """RKUD cash needs its bank account named where there are several; no other account takes one."""
 
     final = True
 
@@ -342,6 +402,20 @@ class FeedKindNotAllowedError(LedgerError):
     def __init__(self, *, kind: str, allowed: list[str]) -> None:
         super().__init__(
             f"journals of kind {kind} may not be fed; allowed: {', '.join(allowed) or 'none'}",
+            kind=kind,
+            allowed=allowed,
+        )
+
+
+class ReservedKindError(LedgerError):
+    """The kind belongs to another act: opening a book, a reversal, a journal by hand."""
+
+    final = True
+
+    def __init__(self, *, kind: str, allowed: list[str]) -> None:
+        super().__init__(
+            f"kind {kind} belongs to another act and is not fed;"
+            f" allowed: {', '.join(allowed) or 'none'}",
             kind=kind,
             allowed=allowed,
         )

@@ -25,22 +25,26 @@ from ledger.errors import (
     ManualJournalOnReservedAccountError,
     PeriodMismatchError,
     ReciprocalMismatchError,
+    ReservedKindError,
     TooLargeError,
     UnbalancedJournalError,
     UnknownAccountError,
     UnknownBankAccountError,
     UnknownEntityError,
 )
+from ledger.json_text import UNREADABLE, is_plain, look_closely, refusal_of
 from ledger.money import SEN_MAX, InvalidAmountError, parse_sen, sen_text
 from ledger.settings import Account, Settings
 
 __all__ = [
+    "RESERVED_KINDS",
     "Draft",
     "JournalBody",
     "Line",
     "LineBody",
     "check_draft",
     "check_text",
+    "complete_bank_accounts",
     "draft_of",
     "is_reciprocal",
     "is_rkud_cash",
@@ -52,6 +56,8 @@ LINES_MAX: Final = 10_000
 #: Sums over a nation's year stay far below 2**63 while a single amount stays below this (Rp 9 quadrillion).
 AMOUNT_MAX_SEN: Final = 9 * 10**17
 DESCRIPTION_MAX: Final = 1_000
+#: What other acts post as: journals by hand, reversals of a journal, the opening of a book.
+RESERVED_KINDS: Final = frozenset({"manual", "reversal", "opening"})
 
 # No control characters (C0, DEL, C1), no line or paragraph separators: text that is printed in a
 # register or a terminal stays on its line.
@@ -98,7 +104,7 @@ class Draft:
     is_fact: bool = False
 
 
-class LineBody(msgspec.Struct, forbid_unknown_fields=True):
+class LineBody(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
     """A line as it is sent."""
 
     account: str
@@ -112,7 +118,7 @@ class LineBody(msgspec.Struct, forbid_unknown_fields=True):
     credit: str | None = None
 
 
-class JournalBody(msgspec.Struct, forbid_unknown_fields=True):
+class JournalBody(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
     """A journal as it is sent, over HTTP or as a line of an import file."""
 
     reference: str
@@ -126,33 +132,37 @@ class JournalBody(msgspec.Struct, forbid_unknown_fields=True):
     period: int = 0
 
 
-_decoder: Final = msgspec.json.Decoder(JournalBody)
-_WHERE = re.compile(r"^(.*) - at `\$\.?(.*)`$")
+_decode: Final = msgspec.json.Decoder(JournalBody).decode
+_decode_plain: Final = msgspec.json.Decoder().decode
+_encode: Final = msgspec.json.Encoder().encode
 
 
-def parse_body(data: bytes) -> JournalBody:
+def parse_body(data: bytes, *, line: int = 0) -> JournalBody:
     """
     Read one journal's JSON. Unknown members, floats and wrong types are refused with their place.
+    *line* is its line in a file, 1-based.
 
     Raises:
-        InvalidFieldError: Not JSON, or not of this shape.
+        MalformedJsonError: It is not JSON.
+        InvalidFieldError: It is not of this shape, or a text in it holds NUL.
+        DuplicateKeyError: An object in it names a member twice.
     """
     try:
-        return _decoder.decode(data)
-    except msgspec.ValidationError as error:
-        where = _WHERE.match(str(error))
-        rule, field = (where[1], where[2]) if where else (str(error), "body")
-        raise InvalidFieldError(field or "body", rule, "") from None
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise InvalidFieldError("body", "is not JSON", str(error)[:100]) from None
+        body = _decode(data)
+    except UNREADABLE as error:
+        raise refusal_of(data, error, line=line) from None
+    # Encoded again it has the members that differ from their defaults; as an object, those written.
+    if not is_plain(data, _encode(body)) and not is_plain(data, _encode(_decode_plain(data))):
+        look_closely(data, line=line)
+    return body
 
 
-def draft_of(body: JournalBody, *, by: str, settings: Settings) -> Draft:
+def draft_of(body: JournalBody, *, by: str) -> Draft:
     """
-    Turn a body into a draft: amounts to sen, bank accounts to their full id.
+    Turn a body into a draft: amounts to sen, bank accounts as they were written.
 
-    A line on RKUD cash without a bank account gets the only one there is; with several it is refused
-    later. RK PPKD stands against the PPKD, the only counterpart it can have.
+    RK PPKD stands against the PPKD, the only counterpart it can have. Needs no settings, so that it
+    can be done ahead of the batch. Raises InvalidFieldError.
     """
     lines = []
     for n, line in enumerate(body.lines):
@@ -165,10 +175,8 @@ def draft_of(body: JournalBody, *, by: str, settings: Settings) -> Draft:
             raise InvalidFieldError(f"lines[{n}].{side}", error.reason, text or "") from None
         if sen <= 0:
             raise InvalidFieldError(f"lines[{n}].{side}", "must be over 0.00", text or "")
-        bank, counterpart = line.bank_account, line.counterpart
-        if is_rkud_cash(line.account):
-            bank = _full_bank_account(bank, settings)
-        elif not counterpart and line.account.startswith("3.1.03."):
+        counterpart = line.counterpart
+        if not counterpart and line.account.startswith("3.1.03."):
             counterpart = "PPKD"
         lines.append(
             Line(
@@ -176,7 +184,7 @@ def draft_of(body: JournalBody, *, by: str, settings: Settings) -> Draft:
                 line.book,
                 line.account,
                 sen if side == "debit" else -sen,
-                bank,
+                line.bank_account,
                 counterpart,
                 line.fund_source,
                 line.budget_line,
@@ -195,6 +203,22 @@ def draft_of(body: JournalBody, *, by: str, settings: Settings) -> Draft:
         payee_name=body.payee_name,
         period=body.period,
     )
+
+
+def complete_bank_accounts(draft: Draft, settings: Settings) -> None:
+    """
+    Give lines on RKUD cash their bank account's full id.
+
+    A line without one gets the only one there is; with several it is refused later.
+    """
+    known = settings.bank_accounts
+    if any(is_rkud_cash(line.account) and line.bank_account not in known for line in draft.lines):
+        draft.lines = [
+            line._replace(bank_account=_full_bank_account(line.bank_account, settings))
+            if is_rkud_cash(line.account)
+            else line
+            for line in draft.lines
+        ]
 
 
 def _full_bank_account(bank: str, settings: Settings) -> str:
@@ -341,6 +365,9 @@ def _check_counterpart(line: Line, settings: Settings) -> None:
 def _check_source(draft: Draft, settings: Settings) -> None:
     if draft.source == "feed" and draft.reverses is None:
         allowed = settings.policy_set("feed", draft.effective_on)
+        if draft.kind.lower() in RESERVED_KINDS:
+            fed = sorted(kind for kind in allowed if kind.lower() not in RESERVED_KINDS)
+            raise ReservedKindError(kind=draft.kind, allowed=fed)
         if "*" not in allowed and draft.kind not in allowed:
             raise FeedKindNotAllowedError(kind=draft.kind, allowed=sorted(allowed))
     if draft.source == "manual":

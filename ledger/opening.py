@@ -23,7 +23,12 @@ from audit.database import log_edge
 from audit.log import Batch, open_batch, start_log
 from ledger import tables as t
 from ledger.chart import CHART_VERSION, load_chart
-from ledger.errors import InvalidFieldError, LedgerError
+from ledger.errors import (
+    FiscalYearNotOpenError,
+    FutureEffectiveDateError,
+    InvalidFieldError,
+    LedgerError,
+)
 from ledger.journals import AMOUNT_MAX_SEN, Draft, Line, check_day, check_text
 from ledger.money import sen_text
 from ledger.posting import open_session
@@ -39,6 +44,8 @@ __all__ = [
     "BookExistsError",
     "NewBook",
     "chart_sha256",
+    "check_new_book",
+    "check_opening",
     "check_zone",
     "open_book",
 ]
@@ -54,6 +61,7 @@ EQUITY_ACCOUNT: Final = "3.1.01.01.01.0001"
 _GOVERNMENT = re.compile(r"[1-9][0-9](\.[0-9]{2})?")
 _ORIGIN = re.compile(r"[a-z0-9][a-z0-9./-]{0,99}")
 _BANK_ACCOUNT = re.compile(r"[0-9]{3}:[0-9]{6,20}")
+_FEED_KIND = re.compile(r"\*|[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 
 
 class BookExistsError(LedgerError):
@@ -114,6 +122,9 @@ def check_new_book(book: NewBook) -> None:
         )
     if not book.fiscal_years or not all(1945 <= year <= 9998 for year in book.fiscal_years):
         raise InvalidFieldError("fiscal_years", "are 1945 to 9998", str(list(book.fiscal_years)))
+    for kind in book.feed:
+        if _FEED_KIND.fullmatch(kind) is None:
+            raise InvalidFieldError("feed", "is a kind of journal, or *", ascii(kind)[:80])
     if not 0 <= book.opening_balance_sen <= AMOUNT_MAX_SEN:
         raise InvalidFieldError(
             "opening_balance", "is 0.00 or more", sen_text(book.opening_balance_sen)
@@ -122,6 +133,19 @@ def check_new_book(book: NewBook) -> None:
         raise InvalidFieldError("opening_on", "goes with an opening balance", book.opening_on)
     if book.opening_on:
         check_day("opening_on", book.opening_on)
+
+
+def check_opening(book: NewBook, today: str) -> None:
+    """
+    That the opening balance can be booked. Raises FutureEffectiveDateError, FiscalYearNotOpenError.
+    """
+    if not book.opening_on:
+        return
+    if book.opening_on > today:
+        raise FutureEffectiveDateError(effective_on=book.opening_on, today=today)
+    year = int(book.opening_on[:4])
+    if year not in book.fiscal_years:
+        raise FiscalYearNotOpenError(fiscal_year=year)
 
 
 def check_zone(zone: str) -> None:

@@ -17,6 +17,7 @@ from ledger.posting import Session
 
 __all__ = [
     "POLICIES",
+    "POLICY_MEANINGS",
     "AddBankAccount",
     "AddEntity",
     "BankAccountExistsError",
@@ -28,16 +29,41 @@ __all__ = [
     "UnknownChartError",
 ]
 
-#: Policies and their values; `feed` is a list to which kinds of journals are added.
+#: Policies and their values. `feed` is a list to which kinds of journals are added, `sp2d_number` a
+#: pattern; both are open, and have a form instead of values.
 POLICIES: Final[dict[str, tuple[str, ...]]] = {
     "recognition": ("on_issue", "on_cair"),
     "release_level": ("line", "sub_kegiatan", "skpd"),
     # Whether anyone may read the log's entries; without it they are for inspectors (D22).
     "publish_entries": ("yes", "no"),
     "feed": (),
+    "sp2d_number": (),
+}
+
+#: What each decides, for whoever sets it.
+POLICY_MEANINGS: Final[dict[str, str]] = {
+    "recognition": "an SP2D becomes a journal when it is signed, or when the bank has paid it",
+    "release_level": "what an SPD releases funds on: a budget line, a sub kegiatan, or an SKPD",
+    "publish_entries": "whether anyone may read the log's entries, or inspectors alone",
+    "feed": "which kinds of journals other systems may feed; * is all of them",
+    "sp2d_number": "how the number of an SP2D is printed, until then"
+    " {region}/04.0/{serial}/{kind}/{skpd}/P.01/{month}/{year}",
 }
 
 _FEED_KIND = re.compile(r"\*|[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
+_PART = r"(?:[A-Za-z0-9 ./_-]|\{(?:region|kind|skpd|month)\})*"
+# Without the serial two SP2Ds of a year would get one number, without the year those of two years.
+_NUMBER_PATTERN = re.compile(
+    rf"(?=.{{1,120}}\Z){_PART}(?:\{{serial\}}{_PART}\{{year\}}|\{{year\}}{_PART}\{{serial\}}){_PART}"
+)
+_FORMS: Final = {
+    "feed": (_FEED_KIND, "is a kind of journal, or *"),
+    "sp2d_number": (
+        _NUMBER_PATTERN,
+        "holds {serial} and {year} once each, and else letters, digits, ./_- and"
+        " {region}, {kind}, {skpd}, {month}",
+    ),
+}
 _ENTITY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _BANK_ACCOUNT = re.compile(r"[0-9]{3}:[0-9]{6,20}")
 
@@ -108,7 +134,7 @@ class SetPolicy(Act):
                 "value", f"is one of {', '.join(values)}", ascii(self.value)[:80]
             )
         if not values:
-            must_match("value", self.value, _FEED_KIND, "is a kind of journal, or *")
+            must_match("value", self.value, *_FORMS[self.name])
         check_day("valid_from", self.valid_from)
         return self
 

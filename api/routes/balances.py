@@ -9,7 +9,14 @@ from fastapi import APIRouter, Query
 from api.deps import Asker, Books, cursor_of, cursor_text
 from api.problems import responses
 from api.routes.journals import ASKING
-from api.schemas import BalanceOut, HistoryLineOut, HistoryOut, TrialBalanceOut, TrialRowOut
+from api.schemas import (
+    BalanceOut,
+    HistoryLineOut,
+    HistoryOut,
+    OptionalPlace,
+    TrialBalanceOut,
+    TrialRowOut,
+)
 from ledger import queries
 from ledger.errors import InvalidFieldError
 from ledger.journals import check_day
@@ -42,7 +49,7 @@ def get_balance(
     counterpart: Dimension = None,
     fund_source: Dimension = None,
     on: DayQuery = None,
-    known_at_batch: Annotated[int | None, Query(ge=0)] = None,
+    known_at_batch: OptionalPlace = None,
 ) -> BalanceOut:
     """
     Now; at the close of the day `on`; or that, as the books said after batch `known_at_batch`.

@@ -17,7 +17,9 @@ from api.routes.acts import BYTES, RawBody, kinds_below, raw_body_doc
 from api.routes.documents import texts_for, with_money
 from api.routes.journals import ASKING, WRITING
 from api.routes.people import PROPOSING, Proposed
+from api.routes.strict import StrictRoute
 from api.runtime import Reader
+from api.schemas import Id, Int, OptionalPlace, Place
 from api.schemas import Request as Body
 from bank_adapters.errors import BankAdapterError
 from ledger import errors as le
@@ -31,7 +33,7 @@ from reconciliation.intake import read_import
 from reconciliation.position import Proof
 from reconciliation.runs import Reconcile
 
-router = APIRouter(prefix="/v1/governments/{government}", tags=["bank"])
+router = APIRouter(prefix="/v1/governments/{government}", tags=["bank"], route_class=StrictRoute)
 
 _ERRORS: Final = tuple(
     dict.fromkeys(
@@ -47,7 +49,6 @@ AccountQuery = Annotated[
     str,
     Query(max_length=40, description="`BANKCODE:NO`; the only one if left out", examples=["137:1"]),
 ]
-After = Annotated[int, Query(ge=0)]
 Limit = Annotated[int, Query(ge=1, le=500)]
 
 
@@ -145,8 +146,8 @@ class MatchBody(Body):
     """Bank lines and book entries (ids) that belong together, and why."""
 
     account: str = ""
-    lines: Annotated[list[int], Field(max_length=1_000)]
-    entries: Annotated[list[int], Field(max_length=1_000)]
+    lines: Annotated[list[Int], Field(max_length=1_000)]
+    entries: Annotated[list[Int], Field(max_length=1_000)]
     reason: str
 
     model_config = ConfigDict(
@@ -185,7 +186,7 @@ async def propose_match(runtime: RuntimeDep, key: Key, caller: Asker, body: Matc
     summary="Propose to take a match apart",
 )
 async def propose_undo(
-    runtime: RuntimeDep, key: Key, caller: Asker, match: int, body: UndoBody
+    runtime: RuntimeDep, key: Key, caller: Asker, match: Id, body: UndoBody
 ) -> Response:
     """Role `reconciler`, both halves. Its items are open again."""
     act = UndoMatch(match, body.reason)
@@ -215,6 +216,10 @@ def proof_json(proof: Proof) -> dict[str, Any]:
                 "difference_sen": proof.difference_sen,
             }
         ),
+        # Where the two begin apart, they end apart: the one difference that no item can explain.
+        "opening": with_money(
+            {**asdict(proof.opening), "difference_sen": proof.opening.difference_sen}
+        ),
         "rows": [with_money(row._asdict()) for row in proof.rows()],
         "items": [with_money(asdict(item)) for item in proof.items],
     }
@@ -230,7 +235,7 @@ def get_open_items(
     _caller: Asker,
     account: AccountQuery = "",
     through: Annotated[str, Query(max_length=10)] = "",
-    known_at: Annotated[int | None, Query(ge=0)] = None,
+    known_at: OptionalPlace = None,
 ) -> dict[str, Any]:
     """As of the close of a day (default: today), as known after a batch (default: now)."""
     bank_account = bank_account_of(books, account)
@@ -252,7 +257,7 @@ def get_statements(
     _caller: Asker,
     account: Annotated[str, Query(max_length=40)] = "",
     status: Annotated[str, Query(max_length=40)] = "",
-    after: After = 0,
+    after: Place = 0,
     limit: Limit = 100,
 ) -> dict[str, Any]:
     """In the order they were taken in."""
@@ -270,7 +275,7 @@ def get_lines(
     booked_from: Annotated[str, Query(max_length=10)] = "",
     booked_to: Annotated[str, Query(max_length=10)] = "",
     is_open: Annotated[bool | None, Query(alias="open")] = None,
-    after: After = 0,
+    after: Place = 0,
     limit: Limit = 100,
 ) -> dict[str, Any]:
     """By id; narratives go to those who may see private values."""
@@ -288,7 +293,7 @@ def get_runs(
     books: Books,
     _caller: Asker,
     account: Annotated[str, Query(max_length=40)] = "",
-    after: After = 0,
+    after: Place = 0,
     limit: Limit = 100,
 ) -> dict[str, Any]:
     """In order."""
@@ -303,8 +308,8 @@ def get_matches(
     books: Books,
     _caller: Asker,
     account: Annotated[str, Query(max_length=40)] = "",
-    run: Annotated[int | None, Query(ge=0)] = None,
-    after: After = 0,
+    run: OptionalPlace = None,
+    after: Place = 0,
     limit: Limit = 100,
 ) -> dict[str, Any]:
     """With their members."""

@@ -23,6 +23,7 @@ from api.routes.acts import (
     raw_body_doc,
 )
 from api.routes.journals import ASKING, POSTING
+from api.routes.strict import StrictRoute
 from api.runtime import Reader
 from api.schemas import Day
 from api.schemas import Request as Body
@@ -35,7 +36,9 @@ from ledger.documents.errors import DocumentError, UnknownDocumentError
 from ledger.money import sen_text
 from ledger.posting import Command, Idempotency
 
-router = APIRouter(prefix="/v1/governments/{government}", tags=["documents"])
+router = APIRouter(
+    prefix="/v1/governments/{government}", tags=["documents"], route_class=StrictRoute
+)
 
 MOVING: Final = tuple(
     dict.fromkeys(

@@ -10,18 +10,13 @@ import re
 from typing import Final
 
 from api.committer import Failed, Outcome
-from api.errors import (
-    IdempotencyKeyRequiredError,
-    InvalidIdempotencyKeyError,
-    MalformedJsonError,
-)
+from api.errors import IdempotencyKeyRequiredError, InvalidIdempotencyKeyError
 from api.runtime import Runtime
 from ledger.commands import PostJournal, request_fields
-from ledger.errors import InvalidFieldError
-from ledger.journals import JournalBody, parse_body
+from ledger.journals import parse_body
 from ledger.posting import Accepted, Idempotency, Refused
 
-__all__ = ["feed_journal", "idempotency_key", "journal_body", "settled"]
+__all__ = ["feed_journal", "idempotency_key", "settled"]
 
 _KEY: Final = re.compile(rb"[A-Za-z0-9.:/_-]{1,128}")
 _REPLAYED: Final = [(b"idempotent-replayed", b"true")]
@@ -35,16 +30,6 @@ def idempotency_key(header: bytes | None) -> str:
     if _KEY.fullmatch(header) is None:
         raise InvalidIdempotencyKeyError
     return header.decode("ascii")
-
-
-def journal_body(data: bytes) -> JournalBody:
-    """Raises MalformedJsonError when it isn't JSON, InvalidFieldError when it isn't a journal."""
-    try:
-        return parse_body(data)
-    except InvalidFieldError as error:
-        if error.values["rule"] == "is not JSON":
-            raise MalformedJsonError from None
-        raise
 
 
 def settled(outcome: Outcome) -> Accepted:
@@ -66,7 +51,7 @@ async def feed_journal(
     """Status, extra headers and body of the answer. Raises what is to be answered as a problem."""
     caller = await runtime.tokens.caller(authorization, government)
     key = idempotency_key(key_header)
-    body = journal_body(data)
+    body = parse_body(data)
     command = PostJournal(
         caller.person, body, Idempotency(key, "journals", request_fields(body), 201)
     )

@@ -28,10 +28,12 @@ from api.deps import (
 )
 from api.problems import problem, responses
 from api.routes.feed import feed_journal, settled
+from api.routes.strict import StrictRoute
 from api.runtime import Reader
 from api.schemas import (
     BatchOut,
     Day,
+    Id,
     JournalList,
     JournalOut,
     JournalPosted,
@@ -44,12 +46,15 @@ from audit.errors import DatabaseBehindSignerError
 from ledger import errors as le
 from ledger.commands import PostJournal, ReverseJournal, request_fields
 from ledger.journals import JournalBody
+from ledger.json_text import read_json_as
 from ledger.money import sen_text
 from ledger.posting import Accepted, Answer, Command, Group, Idempotency, Session, Wants
 from ledger.queries import JournalFilter, JournalRow, get_journal, list_journals
 from ledger.settings import Settings
 
-router = APIRouter(prefix="/v1/governments/{government}", tags=["journals"])
+router = APIRouter(
+    prefix="/v1/governments/{government}", tags=["journals"], route_class=StrictRoute
+)
 
 ASKING: Final = (
     e.TokenRequiredError,
@@ -62,7 +67,8 @@ ASKING: Final = (
 )
 WRITING: Final = (
     *ASKING,
-    e.MalformedJsonError,
+    le.MalformedJsonError,
+    le.DuplicateKeyError,
     e.BodyMissingError,
     e.BodyTooLargeError,
     e.IdempotencyKeyRequiredError,
@@ -98,6 +104,7 @@ POSTING: Final = (
     le.OverCeilingError,
     le.OverReleaseError,
     le.FeedKindNotAllowedError,
+    le.ReservedKindError,
 )
 
 _EXAMPLE: Final = {
@@ -136,7 +143,6 @@ class _List(msgspec.Struct, forbid_unknown_fields=True):
     linked: bool = False
 
 
-_decode_list: Final = msgspec.json.Decoder(_List).decode
 LIST_BODY: Final = {
     "requestBody": {
         "required": True,
@@ -268,12 +274,7 @@ async def post_journals(request: Request, runtime: RuntimeDep, key: Key, caller:
 
 
 def _list_of(data: bytes) -> _List:
-    try:
-        asked = _decode_list(data)
-    except msgspec.ValidationError as error:
-        raise e.InvalidRequestError(field="body", rule=str(error)[:300]) from None
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        raise e.MalformedJsonError from None
+    asked = read_json_as(_List, data)
     if not 1 <= len(asked.journals) <= GROUP_MAX:
         raise e.InvalidRequestError(field="journals", rule=f"are 1 to {GROUP_MAX}")
     return asked
@@ -320,7 +321,7 @@ class ReverseBody(Body):
     summary="Reverse a journal",
 )
 async def reverse_journal(
-    journal_id: int, body: ReverseBody, runtime: RuntimeDep, key: Key, caller: Asker
+    journal_id: Id, body: ReverseBody, runtime: RuntimeDep, key: Key, caller: Asker
 ) -> Response:
     """Posts the mirror image, linked to the first. A document's journal is undone by its own move."""
     return await submit(
@@ -391,7 +392,7 @@ def get_journals(
     responses=responses(*ASKING, le.UnknownJournalError),
     summary="Read a journal",
 )
-def read_journal(books: Books, caller: Asker, journal_id: int) -> JournalOut:
+def read_journal(books: Books, caller: Asker, journal_id: Id) -> JournalOut:
     """With its lines."""
     row = get_journal(books.conn, books.government, journal_id)
     texts = _texts(books, [row]) if has_any(books, caller, READ_ROLES) else {}

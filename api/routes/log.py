@@ -17,6 +17,7 @@ from api.deps import Asker, Books, Government, Key, RuntimeDep, require_any
 from api.engine import reading
 from api.problems import responses
 from api.routes.journals import ASKING
+from api.schemas import Id
 from audit import checkpoints, tiles_shell
 from audit.errors import DatabaseBehindSignerError, InvalidProofError, SignerStateError
 from audit.proving import Proven, prove_entry
@@ -130,7 +131,7 @@ _LEAF: Final = (*ASKING, NotPublishedError, InvalidProofError, e.PrivateGrantReq
     responses=responses(*_LEAF),
     summary="Proof of an entry (C2SP tlog-proof)",
 )
-def get_proof(books: Books, _caller: Asker, index: int) -> Response:
+def get_proof(books: Books, _caller: Asker, index: Id) -> Response:
     """Under the last published checkpoint."""
     proven = _proven(books.conn, books.government, index)
     return Response(proven.proof.to_bytes(), media_type="text/plain; charset=utf-8")
@@ -141,7 +142,7 @@ def get_proof(books: Books, _caller: Asker, index: int) -> Response:
     responses=responses(*_LEAF),
     summary="An entry's bytes",
 )
-def get_leaf(books: Books, caller: Asker, index: int) -> Response:
+def get_leaf(books: Books, caller: Asker, index: Id) -> Response:
     """Exactly what is hashed. Role `inspector`, unless entries are published."""
     if books.settings.policy("publish_entries", books.today) != "yes":
         require_any(books, caller, ENTRY_ROLES)

@@ -11,17 +11,21 @@ from starlette.responses import Response
 from api.deps import Asker, Key, RuntimeDep, once, submit
 from api.problems import responses
 from api.routes.acts import RawBody, kinds_below
-from api.routes.feed import journal_body
 from api.routes.journals import BODY, POSTING, WRITING, ReverseBody
 from api.routes.people import PROPOSING, Proposed
+from api.routes.strict import StrictRoute
+from api.schemas import Id, Int
 from api.schemas import Request as Body
 from ledger import errors as le
 from ledger import periods
 from ledger.commands import request_fields
+from ledger.journals import parse_body
 from ledger.posting import Idempotency
 from ledger.proposals import DraftManualJournal, DraftReversal, PostManualJournal
 
-router = APIRouter(prefix="/v1/governments/{government}", tags=["manual journals"])
+router = APIRouter(
+    prefix="/v1/governments/{government}", tags=["manual journals"], route_class=StrictRoute
+)
 
 _ERRORS: Final = tuple(
     dict.fromkeys(
@@ -53,7 +57,7 @@ _PERIOD_ERRORS: Final = (
 )
 async def draft_journal(runtime: RuntimeDep, key: Key, caller: Asker, data: RawBody) -> Response:
     """Role `accountant`. Nothing is posted before another accountant does so."""
-    body = journal_body(data)
+    body = parse_body(data)
     asked = Idempotency(key, "manual-journals", request_fields(body), 201)
     return await submit(runtime, caller.government, DraftManualJournal(caller.person, body, asked))
 
@@ -80,7 +84,7 @@ async def post_draft(runtime: RuntimeDep, key: Key, caller: Asker, proposal: str
     summary="Draft the reversal of a manual journal or a bank fact",
 )
 async def draft_reversal(
-    runtime: RuntimeDep, key: Key, caller: Asker, journal_id: int, body: ReverseBody
+    runtime: RuntimeDep, key: Key, caller: Asker, journal_id: Id, body: ReverseBody
 ) -> Response:
     """Role `accountant`; posted by another (`manual-journals/{proposal}:post`)."""
     asked = once(key, f"journals/{journal_id}:draft-reversal", body)
@@ -93,8 +97,8 @@ async def draft_reversal(
 class PeriodBody(Body):
     """Which period: 1 to 12, 13 adjustments, 14 audited."""
 
-    fiscal_year: int
-    period: int
+    fiscal_year: Int
+    period: Int
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"fiscal_year": 2026, "period": 1}]})
 

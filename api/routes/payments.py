@@ -12,12 +12,15 @@ from api.deps import Asker, Books, Key, RuntimeDep, once, submit
 from api.problems import responses
 from api.routes.documents import MOVING, texts_for, with_money
 from api.routes.journals import ASKING, POSTING
+from api.routes.strict import StrictRoute
 from api.schemas import Day
 from api.schemas import Request as Body
 from ledger.documents import bank_outcomes, payment_store, queries, receipts
 from ledger.documents.errors import UnknownPaymentError
 
-router = APIRouter(prefix="/v1/governments/{government}", tags=["payments and receipts"])
+router = APIRouter(
+    prefix="/v1/governments/{government}", tags=["payments and receipts"], route_class=StrictRoute
+)
 
 
 def _example(**values: JsonValue) -> ConfigDict:

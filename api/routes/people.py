@@ -20,7 +20,8 @@ from api.problems import responses
 from api.routes.acts import kinds_below
 from api.routes.feed import settled
 from api.routes.journals import ASKING, WRITING
-from api.schemas import Answer, Day
+from api.routes.strict import StrictRoute
+from api.schemas import INT_MAX, Answer, Day, Int
 from api.schemas import Request as Body
 from audit.database import private_value
 from ledger import errors as le
@@ -44,7 +45,7 @@ from ledger.proposals import (
 from ledger.roles import ROLES
 from ledger.settings import FOREVER
 
-router = APIRouter(prefix="/v1/governments/{government}", tags=["people"])
+router = APIRouter(prefix="/v1/governments/{government}", tags=["people"], route_class=StrictRoute)
 
 _MODULES: Final = (
     "ledger.persons",
@@ -166,7 +167,7 @@ class BankAccountBody(Body):
 class FiscalYearBody(Body):
     """A fiscal year on a version of the chart."""
 
-    year: int
+    year: Int
     chart_version: str
 
     model_config = _example(year=2027, chart_version="2026-1")
@@ -177,7 +178,7 @@ class AllowanceBody(Body):
 
     target: str
     id: str
-    fiscal_year: int
+    fiscal_year: Int
     amount: str
     reason: str
 
@@ -342,7 +343,7 @@ def get_proposals(
     caller: Asker,
     is_open: Annotated[bool | None, Query(alias="open")] = None,
     act: Annotated[str, Query(max_length=64)] = "",
-    after: Annotated[int, Query(ge=-1)] = -1,
+    after: Annotated[int, Query(ge=-1, le=INT_MAX)] = -1,
     limit: Annotated[int, Query(ge=1, le=500)] = 100,
 ) -> ProposalList:
     """Open ones, ended ones or all, from the one after leaf `after`."""
@@ -465,7 +466,11 @@ class SearchBody(Body):
 
 
 @router.post(
-    "/persons:search", responses=responses(*ASKING, le.UnknownPersonError), summary="Find persons"
+    "/persons:search",
+    responses=responses(
+        *ASKING, le.UnknownPersonError, le.MalformedJsonError, le.DuplicateKeyError
+    ),
+    summary="Find persons",
 )
 def search_persons(books: Books, caller: Asker, body: SearchBody) -> PersonList:
     """POST, so that names stand in no address. Searching by name needs `admin` or `inspector`."""
@@ -521,7 +526,7 @@ class TokenBody(Body):
     """To whom, for how long. *token_sha256* when the caller made the token itself."""
 
     person: str
-    minutes: int = tk.LIFETIME_DEFAULT_MINUTES
+    minutes: Int = tk.LIFETIME_DEFAULT_MINUTES
     token_sha256: str = ""
 
     model_config = _example(person="kasi-belanja", minutes=480)

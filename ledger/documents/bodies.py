@@ -16,6 +16,7 @@ from ledger.documents.content import PAYEES_MAX
 from ledger.documents.errors import PaymentKindNotSupportedError
 from ledger.errors import AccountNotPostableError, InvalidFieldError, UnknownAccountError
 from ledger.journals import AMOUNT_MAX_SEN, check_day, check_text
+from ledger.json_text import read_json_as
 from ledger.money import InvalidAmountError, parse_sen, sen_text
 from ledger.settings import Account
 
@@ -106,20 +107,9 @@ class SpmBody(msgspec.Struct, forbid_unknown_fields=True):
     claims: list[ClaimBody] = []
 
 
-_decoder: Final = msgspec.json.Decoder(SpmBody)
-_WHERE = re.compile(r"^(.*) - at `\$\.?(.*)`$")
-
-
 def parse_spm(data: bytes) -> SpmBody:
-    """Read the JSON of an SPM. Raises InvalidFieldError."""
-    try:
-        return _decoder.decode(data)
-    except msgspec.ValidationError as error:
-        where = _WHERE.match(str(error))
-        rule, field = (where[1], where[2]) if where else (str(error), "body")
-        raise InvalidFieldError(field or "body", rule, "") from None
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise InvalidFieldError("body", "is not JSON", str(error)[:100]) from None
+    """Read the JSON of an SPM. Raises MalformedJsonError, InvalidFieldError, DuplicateKeyError."""
+    return read_json_as(SpmBody, data)
 
 
 def check_spm(body: SpmBody, *, entities: Mapping[str, str]) -> None:

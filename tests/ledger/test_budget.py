@@ -17,7 +17,7 @@ from ledger.budget import (
     parse_budget_csv,
     parse_budget_jsonl,
 )
-from ledger.errors import InvalidFieldError
+from ledger.errors import InvalidFieldError, LedgerError
 
 LINE = {
     "type": "line",
@@ -120,23 +120,24 @@ def test_release_that_names_no_single_target_is_refused(
 
 
 @pytest.mark.parametrize(
-    ("data", "field"),
+    ("data", "code", "line"),
     [
-        (b"", "file"),
-        (b"\n\n", "file"),
-        (b"{", "line"),
-        (b"[]", "line"),
-        (b"[" * 100_000, "line"),
-        (b"\xff\xfe", "line"),
-        (b'{"type":"line","type":"release"}', "line"),
+        (b"", "budget_file", 1),
+        (b"\n\n", "budget_file", 1),
+        (b"\n{", "malformed_json", 2),
+        (b"[]", "budget_file", 1),
+        (b"[" * 100_000, "malformed_json", 1),
+        (b"\xff\xfe", "malformed_json", 1),
+        (b'{"type":"line","type":"release"}', "duplicate_key", 1),
+        (b'\n{"type":"line","amount":"1.00","amount":"2.00"}', "duplicate_key", 2),
     ],
 )
-def test_budget_jsonl_that_is_none_is_refused(data: bytes, field: str) -> None:
+def test_budget_jsonl_that_is_none_is_refused(data: bytes, code: str, line: int) -> None:
     """No rows, no JSON, no object, a member that stands twice."""
-    with pytest.raises(BudgetFileError) as refused:
+    with pytest.raises(LedgerError) as refused:
         parse_budget_jsonl(data)
 
-    assert field == refused.value.values["field"]
+    assert (code, line) == (refused.value.code, refused.value.values["line"])
 
 
 @pytest.mark.parametrize(

@@ -73,6 +73,8 @@ def _last_leaf(conn: Connection) -> int:
     )
 
 
+#: Lines that a journal may stand on (see the good one below).
+GOOD = [_line(1, 5), _line(2, -5, account="8.1.02.01.01.0025")]
 INSERTS: list[tuple[str, list[str]]] = [
     ("lines without a journal", [_line(1, 5), _line(2, -5)]),
     ("journal without lines", [_journal()]),
@@ -91,6 +93,10 @@ INSERTS: list[tuple[str, list[str]]] = [
     (
         "a manual journal by one person",
         [_line(1, 5), _line(2, -5), _journal(source="manual", poster="a")],
+    ),
+    *(
+        (f"a fed journal called {kind}", [*GOOD, _journal().replace("'raw'", f"'{kind}'")])
+        for kind in ("manual", "opening", "reversal", "Opening")
     ),
 ]
 

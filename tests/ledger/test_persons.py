@@ -173,6 +173,9 @@ REFUSED: list[tuple[str, Any, str, dict[str, object]]] = [
     ("year out of range", Propose(ADMIN_1, OpenFiscalYear(99999, "x")), "invalid_field", {"field": "year"}),
     ("no such policy", Propose(ADMIN_1, SetPolicy("mercy", "on", TODAY)), "invalid_field", {"field": "name"}),
     ("policy value", Propose(ADMIN_1, SetPolicy("recognition", "never", "2027-01-01")), "invalid_field", {"field": "value"}),
+    ("number without a year", Propose(ADMIN_1, SetPolicy("sp2d_number", "SP2D/{serial}", "2027-01-01")), "invalid_field", {"field": "value"}),
+    ("number of two serials", Propose(ADMIN_1, SetPolicy("sp2d_number", "{serial}/{serial}/{year}", "2027-01-01")), "invalid_field", {"field": "value"}),
+    ("number of parts unknown", Propose(ADMIN_1, SetPolicy("sp2d_number", "{serial}/{dinas}/{year}", "2027-01-01")), "invalid_field", {"field": "value"}),
     ("policy in the past", Propose(ADMIN_1, SetPolicy("recognition", "on_cair", "2026-01-01")), "invalid_field", {"field": "valid_from"}),
     ("policy again", Propose(ADMIN_1, SetPolicy("feed", "*", "0001-01-01")), "policy_exists", {}),
 ]  # fmt: skip

@@ -16,7 +16,9 @@ from ledger.documents.bank_outcomes import RecordPayment
 from ledger.documents.bodies import ClaimBody, SpendingLineBody
 from ledger.documents.sp2d import ImportSp2d, LinkSp2d
 from ledger.documents.spm import AcceptSpm, RefuseSpm, ReturnSpm, SignSpm
-from ledger.opening import RECONCILER
+from ledger.opening import ADMIN_1, ADMIN_2, RECONCILER
+from ledger.policies import SetPolicy
+from ledger.proposals import BothHands
 from tests.builders import BANK, CASH, RK_PPKD, RK_SKPD, SAL, SKPD, TODAY
 from tests.ledger.documents.office import (
     EVIDENCE,
@@ -168,6 +170,20 @@ def test_sp2d_numbers_are_gapless_and_carry_their_parts(on_issue: Office) -> Non
     assert [
         f"{on_issue.government}/04.0/{n:06d}/LS/{SKPD}/P.01/11/2026" for n in (1, 2, 3)
     ] == numbers
+    assert [] == on_issue.findings()
+
+
+def test_sp2d_number_follows_the_policy_of_its_day(on_issue: Office) -> None:
+    """A pattern that two administrators set today is printed from today on; the count goes on."""
+    before = on_issue.issue(amount="1000.00")["number"]
+    on_issue.run(
+        BothHands(ADMIN_1, ADMIN_2, SetPolicy("sp2d_number", "SP2D-{serial}/{skpd}/{year}", TODAY))
+    )
+
+    after = on_issue.issue(amount="1000.00")["number"]
+
+    assert f"{on_issue.government}/04.0/000001/LS/{SKPD}/P.01/11/2026" == before
+    assert f"SP2D-000002/{SKPD}/2026" == after
     assert [] == on_issue.findings()
 
 
