@@ -12,18 +12,31 @@ import shutil
 import sqlite3
 import subprocess
 from pathlib import Path
+from typing import Final
 
 from sqlalchemy import make_url
 
 from api.data_dir import DATABASE, create_data_dir
 from api.errors import ApiError
+from api.importing import FileUnreadableError
 from api.settings import Settings
 
-__all__ = ["DumpFailedError", "PgDumpMissingError", "TargetExistsError", "back_up", "restore_from"]
+__all__ = [
+    "DumpFailedError",
+    "NotABackupError",
+    "PgDumpMissingError",
+    "TargetExistsError",
+    "back_up",
+    "restore_from",
+]
+
+#: How files begin: SQLite's database (sqlite.org/fileformat.html), and pg_dump's custom archive.
+_SQLITE: Final = b"SQLite format 3\x00"
+_ARCHIVE: Final = b"PGDMP"
 
 
 class TargetExistsError(ApiError):
-    """Nothing is ever written over."""
+    """Something stands there already; nothing is written over unasked."""
 
     def __init__(self, *, path: str) -> None:
         super().__init__(f"{path} exists already", path=path)
@@ -36,8 +49,17 @@ class PgDumpMissingError(ApiError):
         super().__init__(f"{tool} is not on PATH; install PostgreSQL's client programs", tool=tool)
 
 
+class NotABackupError(ApiError):
+    """The file is no copy of a book that `rkud backup` wrote, or one of the other engine."""
+
+    def __init__(self, *, path: str, reason: str) -> None:
+        super().__init__(
+            f"{path} is not a copy that rkud backup wrote: {reason}", path=path, reason=reason
+        )
+
+
 class DumpFailedError(ApiError):
-    """The copy could not be made or read."""
+    """The copy could not be made or put back."""
 
     def __init__(self, *, tool: str, reason: str) -> None:
         super().__init__(f"{tool} failed: {reason}", tool=tool, reason=reason)
@@ -61,15 +83,14 @@ def back_up(settings: Settings, target: Path) -> int:
 
 def restore_from(settings: Settings, source: Path) -> None:
     """
-    Put a copy where no database is. Raises ApiError.
+    Put a copy where no database is. Raises ApiError; then nothing was made.
 
     On SQLite the file must be missing: whoever restores moves the old one away first. On PostgreSQL
     the database must be empty, and the owner's URL is used, whole schema and triggers included.
     """
-    if not source.is_file():
-        raise DumpFailedError(tool="restore", reason=f"{source} is not a file")
-    create_data_dir(settings.data_dir)
+    _check_kind(source, sqlite=settings.is_sqlite())
     if not settings.is_sqlite():
+        create_data_dir(settings.data_dir)
         url = settings.owner_url.get_secret_value() if settings.owner_url else settings.url()
         _run_tool("pg_restore", url, ["--exit-on-error", "--single-transaction", str(source)])
         return
@@ -78,6 +99,7 @@ def restore_from(settings: Settings, source: Path) -> None:
         if each.exists():
             raise TargetExistsError(path=str(each))
     _check_copy(source)
+    create_data_dir(settings.data_dir)
     temporary = target.with_name(target.name + ".restoring")
     temporary.unlink(missing_ok=True)
     with source.open("rb") as read:
@@ -90,6 +112,24 @@ def restore_from(settings: Settings, source: Path) -> None:
     temporary.replace(target)
 
 
+def _check_kind(source: Path, *, sqlite: bool) -> None:
+    """What a file is, by how it begins. Raises FileUnreadableError, NotABackupError."""
+    try:
+        with source.open("rb") as file:
+            head = file.read(len(_SQLITE))
+    except OSError as error:
+        reason = error.strerror or "unreadable"
+        raise FileUnreadableError(path=str(source), reason=reason) from None
+    here, other = (_SQLITE, _ARCHIVE) if sqlite else (_ARCHIVE, _SQLITE)
+    if head.startswith(here):
+        return
+    engines = ("SQLite", "PostgreSQL") if sqlite else ("PostgreSQL", "SQLite")
+    reason = f"it holds no {engines[0]} database"
+    if head.startswith(other):
+        reason = f"it is of {engines[1]}, and this book is kept in {engines[0]}"
+    raise NotABackupError(path=str(source), reason=reason)
+
+
 def _sqlite_path(settings: Settings) -> Path:
     database = make_url(settings.url()).database
     return Path(database) if database else settings.data_dir / DATABASE
@@ -97,7 +137,7 @@ def _sqlite_path(settings: Settings) -> Path:
 
 def _copy_sqlite(source: Path, target: Path) -> None:
     """SQLite's online backup: pages as of one moment, while writers go on."""
-    read = sqlite3.connect(f"file:{source}?mode=ro", uri=True)
+    read = sqlite3.connect(f"{source.absolute().as_uri()}?mode=ro", uri=True)
     write = sqlite3.connect(target)
     try:
         read.backup(write)
@@ -112,16 +152,18 @@ def _copy_sqlite(source: Path, target: Path) -> None:
 
 def _check_copy(source: Path) -> None:
     try:
-        conn = sqlite3.connect(f"file:{source}?mode=ro&immutable=1", uri=True)
+        conn = sqlite3.connect(f"{source.absolute().as_uri()}?mode=ro&immutable=1", uri=True)
         try:
             found = conn.execute("PRAGMA integrity_check").fetchone()
-            conn.execute("SELECT count(*) FROM log_edge").fetchone()
+            book = conn.execute("SELECT 1 FROM sqlite_master WHERE name = 'log_edge'").fetchone()
         finally:
             conn.close()
     except sqlite3.Error as error:
-        raise DumpFailedError(tool="restore", reason=type(error).__name__) from None
+        raise NotABackupError(path=str(source), reason=str(error)) from None
     if found != ("ok",):
-        raise DumpFailedError(tool="restore", reason="the copy is damaged")
+        raise NotABackupError(path=str(source), reason="the database in it is damaged")
+    if book is None:
+        raise NotABackupError(path=str(source), reason="the database in it holds no book")
 
 
 def _run_tool(tool: str, url: str, arguments: list[str]) -> None:

@@ -23,7 +23,6 @@ __all__ = [
     "InvalidRequestError",
     "InvalidTokenError",
     "LogKeyMissingError",
-    "MalformedJsonError",
     "MethodNotAllowedError",
     "NotFoundError",
     "OutcomeUnknownError",
@@ -63,13 +62,6 @@ class InvalidRequestError(ApiError):
 
     def __init__(self, *, field: str, rule: str) -> None:
         super().__init__(f"{field}: {rule}", field=field, rule=rule)
-
-
-class MalformedJsonError(ApiError):
-    """The body is not JSON."""
-
-    def __init__(self, *, position: int | None = None) -> None:
-        super().__init__("the body is not JSON", position=position)
 
 
 class BodyTooLargeError(ApiError):

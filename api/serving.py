@@ -26,6 +26,7 @@ __all__ = [
     "UnprotectedHostError",
     "WorkersNeedPostgresError",
     "app_from_environment",
+    "check_has_book",
     "check_role",
     "check_schema",
     "check_serving",
@@ -119,12 +120,34 @@ def check_serving(settings: Settings, options: ServeOptions) -> None:
 
 
 def check_schema(settings: Settings) -> None:
-    """Raises DataDirMissingError (no schema at all), SchemaOutOfDateError."""
+    """Raises DataDirMissingError (no schema, or no book in it), SchemaOutOfDateError."""
     found, needed = current(settings.url()), head()
-    if found is None:
-        raise DataDirMissingError(path=str(settings.data_dir.absolute()))
-    if found != needed:
-        raise SchemaOutOfDateError(found=found, needed=needed)
+    if found not in (None, needed):
+        raise SchemaOutOfDateError(found=found or "", needed=needed)
+    _check_has_book(settings, found)
+
+
+def check_has_book(settings: Settings) -> None:
+    """
+    Raises DataDirMissingError where a schema stands without a book: `rkud db upgrade` leaves it so,
+    and an `rkud init` that was killed.
+    """
+    _check_has_book(settings, current(settings.url()))
+
+
+def _check_has_book(settings: Settings, schema: str | None) -> None:
+    if schema is not None:
+        engine = make_engine(settings.url(), pool_size=1)
+        try:
+            with engine.connect() as conn:
+                if conn.execute(text("SELECT 1 FROM government LIMIT 1")).first() is not None:
+                    return
+        finally:
+            engine.dispose()
+    path = "the database of RKUD_DATABASE_URL"
+    if settings.database_url is None:
+        path = str(settings.data_dir.absolute())
+    raise DataDirMissingError(path=path)
 
 
 def check_role(engine: Engine) -> None:

@@ -3,15 +3,35 @@
 from __future__ import annotations
 
 import csv
+import io
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from api.cli.common import GovernmentOption, JsonOption, fail, open_book_of, plain, print_json
+from api.cli.common import (
+    GovernmentOption,
+    JsonOption,
+    fail,
+    new_file,
+    open_book_of,
+    plain,
+    print_json,
+)
+from api.cli.lessons import (
+    reconcile_lesson,
+    statement_import_lesson,
+    statement_parse_lesson,
+)
+from api.cli.teaching import taught
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from sqlalchemy import Engine
+
+    from reconciliation.queries import MatchRow
 
 __all__ = ["add_to"]
 
@@ -20,13 +40,21 @@ _statement = typer.Typer(help="Bank statements.", no_args_is_help=True)
 AccountOption = Annotated[
     str, typer.Option(metavar="NO", help="BANKCODE:NO, or NO where that is unambiguous.")
 ]
-ByOption = Annotated[str, typer.Option("--by", help="Person with the role reconciler.")]
+FormatOption = Annotated[
+    str, typer.Option("--format", metavar="NAME", help="Listed below; default: found out.")
+]
+ProfileOption = Annotated[
+    str, typer.Option(metavar="NAME", help="Layout of a bank's csv; listed below.")
+]
+ByOption = Annotated[
+    str, typer.Option("--by", metavar="PERSON", help="Person with the role reconciler.")
+]
 
 
 def add_to(app: typer.Typer) -> None:
     """Put the commands into the tree."""
     app.add_typer(_statement, name="statement")
-    app.command("reconcile", help="Match a bank account with the books and prove it.")(reconcile)
+    app.command("reconcile", cls=taught(reconcile_lesson))(reconcile)
 
 
 def _read(file: Path) -> bytes:
@@ -60,11 +88,11 @@ def _account(engine: Engine, government: str, given: str) -> str:
     return str(fitting[0])
 
 
-@_statement.command("parse")
+@_statement.command("parse", cls=taught(statement_parse_lesson))
 def parse(
     file: Annotated[Path, typer.Argument(help="The bank's file.")],
-    file_format: Annotated[str, typer.Option("--format", help="mt940, csv ...")] = "",
-    profile: Annotated[str, typer.Option(help="Layout of the bank, by name.")] = "",
+    file_format: FormatOption = "",
+    profile: ProfileOption = "",
     as_json: JsonOption = False,
 ) -> None:
     """Read a statement without any book. A file that can't be read without guessing is refused."""
@@ -100,12 +128,12 @@ def parse(
         )
 
 
-@_statement.command("import")
+@_statement.command("import", cls=taught(statement_import_lesson))
 def import_(
     files: Annotated[list[Path], typer.Argument(help="The bank's files, in their order.")],
     account: AccountOption = "",
-    file_format: Annotated[str, typer.Option("--format", help="mt940, csv ...")] = "",
-    profile: Annotated[str, typer.Option(help="Layout of the bank, by name.")] = "",
+    file_format: FormatOption = "",
+    profile: ProfileOption = "",
     quarantine: Annotated[
         bool, typer.Option("--quarantine", help="Keep a refused statement aside, with its rule.")
     ] = False,
@@ -151,13 +179,16 @@ def reconcile(
         bool, typer.Option("--dry-run", help="Decide everything, keep nothing.")
     ] = False,
     matches_csv: Annotated[
-        Path | None, typer.Option(metavar="OUT", help="Write the matches to a file.")
+        Path | None, typer.Option(metavar="OUT", help="Write the matches to a new file.")
     ] = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Replace the file of --matches-csv if it is there.")
+    ] = False,
     by: ByOption = "svc-reconcile",
     government: GovernmentOption = "",
     as_json: JsonOption = False,
 ) -> None:
-    """Exit code 1 when the proof leaves a difference."""
+    """Match a bank account with the books and prove it."""
     from api.operating import put  # noqa: PLC0415
     from ledger.money import sen_text  # noqa: PLC0415
     from reconciliation.runs import Reconcile  # noqa: PLC0415
@@ -167,16 +198,15 @@ def reconcile(
         command = Reconcile(
             by, bank_account, through, dry_run, with_matches=matches_csv is not None
         )
-        answer = put(engine, settings, code, command)
-    outcome = command.outcome
-    if outcome is None:
-        raise RuntimeError("a run without an outcome")
+        # Before the run: where nothing can be written, nothing is kept.
+        with nullcontext() if matches_csv is None else new_file(matches_csv, force=force) as file:
+            answer = put(engine, settings, code, command)
+            outcome = command.outcome
+            if outcome is None:
+                raise RuntimeError("a run without an outcome")
+            if file is not None:
+                file.write(_as_csv(outcome.matches))
     proof = outcome.proof
-    if matches_csv is not None:
-        with matches_csv.open("w", newline="", encoding="utf-8") as file:
-            writer = csv.writer(file)
-            writer.writerow(outcome.matches[0]._fields if outcome.matches else _MATCH_COLUMNS)
-            writer.writerows(outcome.matches)
     if as_json:
         from api.routes.bank import proof_json  # noqa: PLC0415
 
@@ -197,14 +227,11 @@ def reconcile(
         raise typer.Exit(1)
 
 
-_MATCH_COLUMNS = (
-    "match_id",
-    "status",
-    "stage",
-    "bank_reference",
-    "statement",
-    "position",
-    "journal_reference",
-    "journal_line",
-    "amount",
-)
+def _as_csv(matches: Sequence[MatchRow]) -> bytes:
+    from reconciliation.queries import MATCHES_HEADER  # noqa: PLC0415
+
+    text = io.StringIO(newline="")
+    writer = csv.writer(text)
+    writer.writerow(MATCHES_HEADER)
+    writer.writerows(matches)
+    return text.getvalue().encode()

@@ -16,25 +16,53 @@ from api.cli.common import (
     plain,
     print_json,
 )
+from api.cli.teaching import taught
 
 __all__ = ["add_to"]
 
 _db = typer.Typer(help="The database's schema.", no_args_is_help=True)
 
 
+_INIT = """\
+--recognition says when an SP2D becomes a journal:
+  on_issue    when it is signed; what the bank has not paid yet is outstanding
+  on_cair     when the bank has paid it; its cash is set aside at the signing
+
+The opening balance is of a day in an opened fiscal year, today at the latest.
+All or nothing: an init that fails leaves no book and no key behind.
+
+Example:
+  rkud init --government 36 --name "Provinsi Banten" \\
+    --bank-account 137:0012345678 --recognition on_issue --feed receipt \\
+    --opening-balance 950000000.00 --opening-on 2026-01-01"""
+
+_BACKUP = """\
+Example:
+  rkud backup rkud-2026-11-20.backup"""
+
+_RESTORE = """\
+Move the old database away first. On PostgreSQL the database is empty, and
+RKUD_OWNER_URL names its owner.
+
+Example:
+  rkud restore rkud-2026-11-20.backup"""
+
+
 def add_to(app: typer.Typer) -> None:
     """Put the commands into the tree."""
-    app.command("init", help="Make a book that is ready for posting.")(init)
-    app.command("settings", help="List all settings with their values and meaning.")(settings)
+    app.command("init", cls=taught(_INIT))(init)
+    app.command("settings")(settings)
     app.add_typer(_db, name="db")
-    app.command("fsck", help="Check every invariant of the book.")(fsck)
-    app.command("backup", help="Copy the database to a file; keys are never in it.")(backup)
-    app.command("restore", help="Put a copy in the place of a missing database.")(restore)
+    app.command("fsck")(fsck)
+    app.command("backup", cls=taught(_BACKUP))(backup)
+    app.command("restore", cls=taught(_RESTORE))(restore)
 
 
 def init(
-    government: Annotated[str, typer.Option("--government", "-g", help="Region code: 36, 36.72.")],
-    name: Annotated[str, typer.Option(help="Name of the government.")],
+    government: Annotated[
+        str, typer.Option("--government", "-g", metavar="CODE", help="Region code: 36, 36.72.")
+    ],
+    name: Annotated[str, typer.Option(metavar="NAME", help="Name of the government.")],
     bank_account: Annotated[
         str,
         typer.Option(
@@ -43,28 +71,46 @@ def init(
         ),
     ],
     recognition: Annotated[
-        str, typer.Option(metavar="on_issue|on_cair", help="When an SP2D becomes a journal.")
+        str,
+        typer.Option(metavar="WHEN", help="on_issue or on_cair: when an SP2D becomes a journal."),
     ],
     fiscal_year: Annotated[
-        list[int] | None, typer.Option(help="Years to open; default: this year.")
+        list[int] | None,
+        typer.Option(metavar="YEAR", help="To be opened; may be repeated; default: this year."),
     ] = None,
     opening_balance: Annotated[
-        str, typer.Option(metavar="AMOUNT", help="Cash in the bank account.")
+        str, typer.Option(metavar="AMOUNT", help="Cash in the bank account: 950000000.00.")
     ] = "",
-    opening_on: Annotated[str, typer.Option(metavar="DATE", help="At the end of which day.")] = "",
+    opening_on: Annotated[
+        str, typer.Option(metavar="DATE", help="At the end of which day: YYYY-MM-DD.")
+    ] = "",
     feed: Annotated[
         list[str] | None,
-        typer.Option(metavar="KIND", help="Kind of journal that other systems may feed; '*': all."),
+        typer.Option(
+            metavar="KIND",
+            help="Kind of journal that other systems may feed; '*': all. May be repeated.",
+        ),
     ] = None,
-    bank_account_name: Annotated[str, typer.Option(help="Name of the bank account.")] = "RKUD",
+    bank_account_name: Annotated[
+        str, typer.Option(metavar="NAME", help="Name of the bank account.")
+    ] = "RKUD",
     release_level: Annotated[
-        str, typer.Option(metavar="line|sub_kegiatan|skpd", help="Level that SPDs release at.")
+        str,
+        typer.Option(metavar="LEVEL", help="That SPDs release at: line, sub_kegiatan or skpd."),
     ] = "sub_kegiatan",
-    zone: Annotated[str, typer.Option(help="Time zone of the government.")] = "Asia/Jakarta",
-    origin: Annotated[str, typer.Option(help="Name of the public log; default: rkud/CODE.")] = "",
+    zone: Annotated[
+        str, typer.Option(metavar="ZONE", help="Time zone of the government.")
+    ] = "Asia/Jakarta",
+    origin: Annotated[
+        str, typer.Option(metavar="NAME", help="Of the public log; default: rkud/CODE.")
+    ] = "",
     as_json: JsonOption = False,
 ) -> None:
-    """Keys are made beside the book, readable by this user alone."""
+    """
+    Make a book that is ready for posting.
+
+    Keys are made beside the book, readable by this user alone.
+    """
     from api.checkpoints import log_key_path  # noqa: PLC0415
     from api.clock import local_day, system_clock  # noqa: PLC0415
     from api.opening import make_book  # noqa: PLC0415
@@ -112,7 +158,7 @@ def init(
 
 
 def settings(as_json: JsonOption = False) -> None:
-    """Secrets are masked."""
+    """List all settings with their values and meaning. Secrets are masked."""
     from api.settings import listed  # noqa: PLC0415
 
     rows = listed(load_settings())
@@ -161,12 +207,14 @@ def db_current(as_json: JsonOption = False) -> None:
 
 
 def fsck(government: GovernmentOption = "", as_json: JsonOption = False) -> None:
-    """Exit code 1 when something was found."""
+    """Check every invariant of the book. Exit code 1 when something was found."""
     from api.engine import reading  # noqa: PLC0415
-    from api.fsck import check_all  # noqa: PLC0415
+    from api.fsck import check_all, signed_before  # noqa: PLC0415
 
-    with open_book_of(government) as (_, engine, code), reading(engine) as conn:
-        findings = list(check_all(conn, code))
+    with open_book_of(government) as (settings, engine, code):
+        signed = signed_before(engine, settings.keys(), code)
+        with reading(engine) as conn:
+            findings = list(check_all(conn, code, signed=signed))
     errors = [each for each in findings if each.severity == "error"]
     if as_json:
         print_json(
@@ -198,12 +246,18 @@ def fsck(government: GovernmentOption = "", as_json: JsonOption = False) -> None
 def backup(
     target: Annotated[Path, typer.Argument(help="File to write; must not exist.")],
 ) -> None:
-    """A consistent copy while the book is in use: of the file, or by pg_dump."""
+    """
+    Copy the database to a new file, while the book is in use. Keys are never in it.
+
+    Of SQLite the file is copied, of PostgreSQL pg_dump makes an archive.
+    """
     from api.backups import back_up  # noqa: PLC0415
     from api.data_dir import check_data_dir  # noqa: PLC0415
+    from api.serving import check_has_book  # noqa: PLC0415
 
     values = load_settings()
     check_data_dir(values)
+    check_has_book(values)
     size = back_up(values, target)
     typer.echo(f"{plain(target)}: {size} bytes; keys and the signer's state are not in it")
 
@@ -211,7 +265,11 @@ def backup(
 def restore(
     source: Annotated[Path, typer.Argument(help="A file that rkud backup wrote.")],
 ) -> None:
-    """Never touches keys nor the signer's state: what was signed after the copy stays signed."""
+    """
+    Put a copy in the place of a missing database.
+
+    Never touches keys nor the signer's state: what was signed after the copy stays signed.
+    """
     from api.backups import restore_from  # noqa: PLC0415
 
     values = load_settings()

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
@@ -22,6 +24,7 @@ __all__ = [
     "fail",
     "government_of",
     "load_settings",
+    "new_file",
     "open_book_of",
     "plain",
     "print_json",
@@ -32,6 +35,7 @@ GovernmentOption = Annotated[
     typer.Option(
         "--government",
         "-g",
+        metavar="CODE",
         help="Region code; default: RKUD_GOVERNMENT, or the only one in the book.",
         show_default=False,
     ),
@@ -49,13 +53,46 @@ def print_json(value: object) -> None:
     sys.stdout.write(json.dumps(value, ensure_ascii=False, default=str) + "\n")
 
 
-def fail(code: str, message: str, *, as_json: bool = False, **values: object) -> NoReturn:
+def fail(code: str, message: str) -> NoReturn:
     """Refused: say so by name and end with 2."""
-    if as_json:
-        print_json({"error": code, "message": message, **values})
+    if "--json" in sys.argv:
+        print_json({"error": code, "message": message})
     else:
         sys.stderr.write(f"rkud: {code}: {plain(message)}\n")
     raise typer.Exit(2)
+
+
+@contextmanager
+def new_file(path: Path, *, force: bool = False) -> Iterator[IO[bytes]]:
+    """
+    A file (0600) to write an answer to, opened before the work begins and gone if that fails.
+
+    What stands there already is refused, or with *force* replaced as a whole at the end.
+
+    Raises:
+        TargetExistsError: Something stands there.
+        OSError: Nothing can be written there.
+    """
+    from api.backups import TargetExistsError  # noqa: PLC0415
+
+    part = path.with_name(f".{path.name}.{os.getpid()}.part") if force else path
+    if force and path.is_dir():
+        raise IsADirectoryError(21, "Is a directory", str(path))
+    try:
+        handle = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+    except FileExistsError:
+        raise TargetExistsError(path=str(path)) from None
+    except OSError as error:
+        # Named as it was given, not by the name that we wanted beside it.
+        raise OSError(error.errno, error.strerror, str(path)) from None
+    try:
+        with os.fdopen(handle, "wb") as file:
+            yield file
+        if force:
+            part.replace(path)
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise
 
 
 def load_settings() -> Settings:

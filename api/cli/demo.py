@@ -6,14 +6,19 @@ from typing import Annotated
 
 import typer
 
+from api.cli.teaching import taught
+
 __all__ = ["add_to"]
+
+
+_LESSON = """\
+Example:
+  RKUD_DATA_DIR=demo-data rkud demo --sp2d 20 --exit"""
 
 
 def add_to(app: typer.Typer) -> None:
     """Put the command into the tree."""
-    app.command("demo", help="A working day of Banten, from the budget to an inspector's verdict.")(
-        demo
-    )
+    app.command("demo", cls=taught(_LESSON))(demo)
 
 
 def demo(
@@ -25,6 +30,8 @@ def demo(
     ends: Annotated[bool, typer.Option("--exit", help="End when the job is done.")] = False,
 ) -> None:
     """
+    A working day of Banten, from the budget to an inspector's verdict.
+
     Keeps its own book, marked as a demo's, in RKUD_DATA_DIR; it refuses any other book.
 
     Exit code 1 when something did not come out as it must.

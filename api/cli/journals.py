@@ -8,6 +8,8 @@ from typing import Annotated
 import typer
 
 from api.cli.common import GovernmentOption, JsonOption, open_book_of, plain, print_json
+from api.cli.lessons import journals_lesson
+from api.cli.teaching import taught
 
 __all__ = ["add_to"]
 
@@ -19,7 +21,7 @@ def add_to(app: typer.Typer) -> None:
     app.add_typer(_app, name="journals")
 
 
-@_app.command("import")
+@_app.command("import", cls=taught(journals_lesson))
 def import_(
     file: Annotated[
         Path, typer.Argument(help="JSON lines; the same objects as POST .../journals.")
@@ -28,8 +30,12 @@ def import_(
     go_on: Annotated[
         bool, typer.Option("--continue", help="Go on after a refused line, and list all of them.")
     ] = False,
-    by: Annotated[str, typer.Option(help="Person with the role feed.")] = "svc-feed",
-    batch: Annotated[int, typer.Option(min=1, max=10_000, help="Journals a transaction.")] = 1000,
+    by: Annotated[
+        str, typer.Option(metavar="PERSON", help="Person with the role feed.")
+    ] = "svc-feed",
+    batch: Annotated[
+        int, typer.Option(metavar="N", min=1, max=10_000, help="Journals a transaction.")
+    ] = 1000,
     as_json: JsonOption = False,
 ) -> None:
     """
@@ -57,6 +63,8 @@ def import_(
                 "seconds": round(done.seconds, 3),
             }
         )
+    elif done.is_empty:
+        typer.echo(plain(f"no journals in {file}"))
     else:
         for each in refusals:
             typer.echo(plain(each.text()), err=True)

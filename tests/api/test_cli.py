@@ -3,64 +3,15 @@
 from __future__ import annotations
 
 import json
-import os
 import sqlite3
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from tests.api.support import BANK, CASH, GOVERNMENT, TAX
-
-COMMAND = [sys.executable, "-c", "from api.cli import main; main()"]
-DAY = "2026-01-05"
-
-
-class Book:
-    """A data directory and the commands on it."""
-
-    def __init__(self, home: Path) -> None:
-        self.home = home
-
-    def run(self, *arguments: str | Path, code: int = 0, home: Path | None = None) -> Any:
-        """Run `rkud` and expect an exit code; the completed process."""
-        done = subprocess.run(
-            [*COMMAND, *map(str, arguments)],
-            env={**os.environ, "RKUD_DATA_DIR": str(home or self.home)},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert code == done.returncode, (arguments, done.stdout, done.stderr)
-        return done
-
-    def json(self, *arguments: str | Path, code: int = 0) -> Any:
-        """The same with `--json`, its answer decoded."""
-        return json.loads(self.run(*arguments, "--json", code=code).stdout)
-
-    def init(self) -> Any:
-        """A book of government 36."""
-        return self.json(
-            "init",
-            "--government",
-            GOVERNMENT,
-            "--name",
-            "Provinsi Banten",
-            "--bank-account",
-            BANK,
-            "--recognition",
-            "on_cair",
-            "--fiscal-year",
-            "2026",
-            "--feed",
-            "*",
-            "--opening-balance",
-            "1000000.00",
-            "--opening-on",
-            "2026-01-01",
-        )
+from tests.api.commands import DAY, Book, journals
+from tests.api.support import BANK, GOVERNMENT
 
 
 @pytest.fixture
@@ -69,25 +20,6 @@ def book(tmp_path: Path) -> Book:
     made = Book(tmp_path / "data")
     made.init()
     return made
-
-
-def journals(path: Path, references: list[str], **changes: Any) -> Path:
-    """A file of receipts."""
-    lines = [
-        json.dumps(
-            {
-                "reference": reference,
-                "effective_on": DAY,
-                "kind": "receipt",
-                "description": "x",
-                "lines": [{"account": CASH, "debit": "1.00"}, {"account": TAX, "credit": "1.00"}],
-            }
-            | changes
-        )
-        for reference in references
-    ]
-    path.write_text("\n".join(lines) + "\n")
-    return path
 
 
 def test_init_makes_a_book_that_only_its_owner_can_read(tmp_path: Path) -> None:
@@ -125,12 +57,15 @@ def test_init_again_is_refused_and_changes_nothing(book: Book) -> None:
         (["--government", "3"], "invalid_field"),
         (["--opening-balance", "1.5", "--opening-on", "2026-01-01"], "invalid_amount"),
         (["--opening-balance", "1.00"], "invalid_field"),
+        (["--opening-balance", "1.00", "--opening-on", "9998-01-01"], "future_effective_date"),
+        (["--opening-balance", "1.00", "--opening-on", "2001-01-01"], "fiscal_year_not_open"),
+        (["--feed", "a b"], "invalid_field"),
     ],
 )
 def test_init_with_a_wrong_value_is_refused_by_name(
     tmp_path: Path, changed: list[str], code: str
 ) -> None:
-    """A value of another form is named; no book is left."""
+    """A value of another form is named; nothing is made, no directory either."""
     values = {
         "--government": GOVERNMENT,
         "--name": "X",
@@ -139,9 +74,35 @@ def test_init_with_a_wrong_value_is_refused_by_name(
     } | dict(zip(changed[::2], changed[1::2], strict=True))
     flat = [part for pair in values.items() for part in pair]
 
-    done = Book(tmp_path / "data").run("init", *flat, code=2)
+    done = Book(tmp_path / "deep" / "data").run("init", *flat, code=2)
 
-    assert code in done.stderr
+    assert done.stderr.startswith(f"rkud: {code}: ")
+    assert [] == list(tmp_path.iterdir())
+
+
+def test_init_of_a_file_that_is_no_database_is_refused_and_leaves_it(tmp_path: Path) -> None:
+    """Whatever stood there before stands there after."""
+    book = Book(tmp_path / "data")
+    book.home.mkdir(mode=0o700)
+    (book.home / "rkud.db").write_text("not a database")
+    (book.home / "rkud.db").chmod(0o600)
+
+    init = ("--government", "36", "--name", "X", "--bank-account", BANK, "--recognition", "on_cair")
+
+    refused = [
+        book.run(*arguments, code=2).stderr
+        for arguments in (
+            ("init", *init),
+            ("fsck",),
+            ("serve",),
+        )
+    ]
+
+    assert {"rkud: database_unavailable: the database can't be used: file is not a database\n"} == (
+        set(refused)
+    )
+    assert ["rkud.db"] == [path.name for path in book.home.iterdir()]
+    assert "not a database" == (book.home / "rkud.db").read_text()
 
 
 def test_import_posts_once_however_often_it_is_run(book: Book, tmp_path: Path) -> None:
@@ -188,7 +149,7 @@ def test_import_told_to_continue_lists_every_refusal(book: Book, tmp_path: Path)
     done = book.json("journals", "import", file, "--continue", code=2)
 
     assert (2, 2) == (done["posted"], done["refused"])
-    assert [(1, "invalid_field"), (3, "future_effective_date")] == [
+    assert [(1, "malformed_json"), (3, "future_effective_date")] == [
         (each["line"], each["error"]) for each in done["refusals"]
     ]
 
@@ -240,12 +201,15 @@ def test_backup_restored_from_yesterday_stops_writing_until_recovered(
 
     book.run("restore", tmp_path / "yesterday")
     stopped = book.json("journals", "import", journals(tmp_path / "b.jsonl", ["C"]), code=2)
+    (behind,) = book.json("fsck", code=1)["findings"]
     recovered = book.json("audit", "recover", "--from-export", tmp_path / "export")
     again = book.json("journals", "import", tmp_path / "a.jsonl")
     more = book.json("journals", "import", tmp_path / "b.jsonl")
 
     assert signer == signer  # restore touched neither key nor state
     assert "database_behind_signer" == stopped["error"]
+    assert "database_behind_signer" == behind["code"]
+    assert "rkud audit recover" in behind["message"]
     assert 2 == recovered["acts"]
     assert (0, 2) == (again["posted"], again["replayed"])
     assert 1 == more["posted"]
@@ -264,6 +228,101 @@ def test_backup_holds_no_key_and_never_overwrites(book: Book, tmp_path: Path) ->
     assert "target_exists" in book.run("restore", target, code=2).stderr
     with sqlite3.connect(target) as conn:
         assert [("ok",)] == conn.execute("PRAGMA integrity_check").fetchall()
+
+
+def test_restore_of_a_file_that_is_no_backup_is_refused_and_makes_nothing(
+    book: Book, tmp_path: Path
+) -> None:
+    """The refusal says what the file is instead; no directory is left."""
+    (tmp_path / "text").write_text("hello")
+    (tmp_path / "archive").write_bytes(b"PGDMP\x01\x0e")
+    with sqlite3.connect(tmp_path / "other") as conn:
+        conn.execute("CREATE TABLE t (a)")
+    conn.close()
+    book.run("backup", tmp_path / "whole")
+    (tmp_path / "cut").write_bytes((tmp_path / "whole").read_bytes()[:9_000])
+    new = Book(tmp_path / "new")
+
+    said = {
+        name: new.run("restore", tmp_path / name, code=2).stderr
+        for name in ("text", "archive", "other", "cut", "nowhere")
+    }
+
+    assert "rkud: not_a_backup: " in said["text"]
+    assert "it holds no SQLite database" in said["text"]
+    assert "it is of PostgreSQL" in said["archive"]
+    assert "holds no book" in said["other"]
+    assert "rkud: not_a_backup: " in said["cut"]
+    assert "rkud: file_unreadable: " in said["nowhere"]
+    assert not new.home.exists()
+
+
+def statement(path: Path, opening: str = "1000000,00", lines: str = "") -> Path:
+    """An MT940 file of one day that closes as it opens."""
+    path.write_text(
+        f":20:X\r\n:25:{BANK.partition(':')[2]}\r\n:28C:1/1\r\n:60F:C260105IDR{opening}\r\n"
+        f"{lines}:62F:C260105IDR{opening}\r\n-\r\n"
+    )
+    return path
+
+
+def test_reconcile_before_any_statement_says_so(book: Book) -> None:
+    """No empty date is shown; the way on is named."""
+    done = book.run("reconcile", code=2)
+
+    assert done.stderr == (
+        f"rkud: no_statement: no statement of {BANK} was admitted yet:"
+        " rkud statement import does that\n"
+    )
+
+
+def test_reconcile_writes_a_new_file_of_matches_or_nothing_at_all(
+    book: Book, tmp_path: Path
+) -> None:
+    """What can't be written is found before the run is kept; a file is replaced only when asked."""
+    book.run("statement", "import", statement(tmp_path / "day.sta"), "--account", BANK)
+    there = tmp_path / "there.csv"
+    there.write_text("mine")
+
+    nowhere = book.json("reconcile", "--matches-csv", tmp_path / "no" / "x.csv", code=2)
+    taken = book.json("reconcile", "--matches-csv", there, code=2)
+    folder = book.json("reconcile", "--matches-csv", tmp_path, "--force", code=2)
+    untouched = there.read_text()
+    forced = book.json("reconcile", "--matches-csv", there, "--force")
+    fresh = book.json("reconcile", "--matches-csv", tmp_path / "new.csv")
+
+    assert ["file_unreadable", "target_exists", "file_unreadable"] == [
+        each["error"] for each in (nowhere, taken, folder)
+    ]
+    assert "mine" == untouched
+    assert [1, 2] == [forced["run"], fresh["run"]]
+    assert there.read_text().startswith("match_id,status,stage,")
+    assert (tmp_path / "new.csv").read_text() == there.read_text()
+    assert 0o600 == there.stat().st_mode & 0o777
+    assert [] == [path for path in tmp_path.iterdir() if path.name.endswith(".part")]
+
+
+def test_refused_run_leaves_no_file_of_matches(book: Book, tmp_path: Path) -> None:
+    """A file that was opened for a run that was refused is gone."""
+    book.run("reconcile", "--matches-csv", tmp_path / "new.csv", code=2)
+
+    assert not (tmp_path / "new.csv").exists()
+
+
+def test_ids_are_listed_where_they_are_asked_for(book: Book) -> None:
+    """Grants, keys, tokens and policies are found by a list command."""
+    token = book.json("token", "issue", "svc-feed")
+    ended = book.json("token", "issue", "svc-feed")
+    book.run("token", "revoke", ended["token_id"])
+    book.run("policy", "set", "feed", "transfer", "--from", "2026-01-01")
+    grant = next(p for p in book.json("person", "list") if p["person"] == "svc-feed")["grants"][0]
+    book.run("grant", "end", grant["id"], "--on", "9998-01-01")
+
+    assert [token["token_id"]] == [each["token_id"] for each in book.json("token", "list")]
+    assert [] == book.json("officer", "list")
+    assert {"policy": "feed", "valid_from": "2026-01-01", "value": "transfer"} in book.json(
+        "policy", "list"
+    )
 
 
 def test_log_goes_on_as_a_new_shard_when_acts_are_lost(book: Book, tmp_path: Path) -> None:
@@ -322,7 +381,9 @@ def test_officer_signs_on_the_own_machine(tmp_path: Path, book: Book) -> None:
         ).stdout
     )
 
+    listed = {"key_id": made["key_id"], "person": "kuasa-bud", "revoked": False}
     assert made["key_id"] == enrolled["key_id"] == envelope["signatures"][0]["keyid"]
+    assert [listed] == book.json("officer", "list")
     assert not nowhere.exists()
 
 
