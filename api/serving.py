@@ -110,13 +110,13 @@ def check_serving(settings: Settings, options: ServeOptions) -> None:
             ipaddress.ip_network(options.behind_proxy)
         except ValueError:
             raise UnprotectedHostError(host=options.host) from None
-    check_schema(settings)
     if not options.embedded:
         engine = make_engine(settings.url(), pool_size=1)
         try:
             check_role(engine)
         finally:
             engine.dispose()
+    check_schema(settings)
 
 
 def check_schema(settings: Settings) -> None:
@@ -177,14 +177,14 @@ def _is_loopback(host: str) -> bool:
 
 def app_from_environment() -> object:
     """The application of a worker process."""
-    from api import collector  # noqa: PLC0415  # only here: the checks above start fast
+    from api import interpreter  # noqa: PLC0415  # only here: the checks above start fast
     from api.app import create_app  # noqa: PLC0415  # as above
     from api.logs import configure  # noqa: PLC0415
 
     settings = Settings()
     configure(settings.log_level)
     app = create_app(settings)
-    collector.relax()
+    interpreter.tune()
     return app
 
 

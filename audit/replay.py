@@ -23,10 +23,10 @@ from typing import Any, Final
 from audit.canonical import Json, canonical, parse_canonical
 from audit.claims import compare_claims
 from audit.directory import ATTACHMENT_MAX, LogDirectory
-from audit.disclosure import parse_disclosure_line, verify_disclosure
 from audit.errors import AuditError, NotCanonicalError
 from audit.events import KINDS
 from audit.replay_acts import Acts
+from audit.replay_disclosures import compare_disclosures
 from audit.replay_journals import Head, Journals, Line, Posted, plain_text
 from audit.replay_sums import Sums, amount_text
 from audit.tiles import ENTRIES, TILE_WIDTH, Tile, decode_bundle
@@ -467,7 +467,14 @@ class Replay:
                 " the journals before the seal, and no journal came after it"
             )
         self.acts.finish(verdict, sound=sound)
-        self._disclosures()
+        compare_disclosures(
+            self.log,
+            verdict,
+            self._fail,
+            journals,
+            erased=self.acts.erased,
+            given=self._keep_commitments,
+        )
 
     def _what_was_not_judged(self) -> str:
         total = sum(self.unjudged.values())
@@ -477,50 +484,6 @@ class Replay:
             f"{_counted(total, 'thing', 'things')} that may follow from what could not be read:"
             f" {shown}{more}"
         )
-
-    def _disclosures(self) -> None:
-        verdict = self.verdict
-        erased, journals = self.acts.erased, self.journals
-        if not self._keep_commitments:
-            if journals.commitments:
-                verdict.not_checked.append(
-                    f"{journals.commitments} private values (names, descriptions): none was disclosed;"
-                    f" {len(erased)} of them were erased"
-                )
-            return
-        opened: set[bytes] = set()
-        stray = 0
-        for number, line in enumerate(self.log.lines("disclosures.jsonl"), start=1):
-            try:
-                one = parse_disclosure_line(line, line=number)
-                verify_disclosure(one, line=number)
-            except AuditError as error:
-                self._fail(error.code, str(error), path="disclosures.jsonl")
-                continue
-            key = bytes.fromhex(one.commitment)
-            opened.add(key)
-            stray += key not in journals.committed
-        known = len(journals.committed)
-        missing = journals.committed - opened
-        gone = {key for key in missing if key.hex() in erased}
-        verdict.figures |= {"commitments": known, "disclosed": len(opened & journals.committed)}
-        verdict.proven.append(
-            f"{len(opened & journals.committed)} of {known} private values were disclosed, and each is"
-            " what the log committed to"
-        )
-        if gone:
-            verdict.not_checked.append(
-                f"{len(gone)} private values were erased by decision (the log says when and by whom)"
-            )
-        if rest := sorted(key.hex() for key in missing - gone):
-            shown = ", ".join(f"{text[:16]}..." for text in rest[:5])
-            verdict.not_checked.append(
-                f"{len(rest)} private values were not disclosed and not erased: {shown}"
-            )
-        if stray:
-            verdict.not_checked.append(
-                f"{stray} disclosures of values that no leaf here commits to"
-            )
 
     def _lost_content(self) -> None:
         """Content that says what an act did is missing: later acts may follow from it."""
@@ -551,7 +514,6 @@ class Replay:
 
 
 _UNJUDGED_SHOWN: Final = 3
-
 
 #: Members of leaves other than journals that hold commitments.
 _COMMITTED: Final = frozenset(

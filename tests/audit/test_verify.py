@@ -574,6 +574,68 @@ def test_command_exit_codes_tell_pass_failure_and_wrong_use(log: Log, tmp_path: 
     assert "WRONG" in wrong.stdout
 
 
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        (
+            "verify",
+            [
+                "DIR",
+                "--vkey",
+                "--witness",
+                "--checkpoint",
+                "--log-only",
+                "--json",
+                "0  ",
+                "1  ",
+                "2  ",
+            ],
+        ),
+        ("prove", ["DIR", "INDEX", "-o", "0  ", "2  "]),
+        ("check", ["PROOF", "LEAF", "--vkey", "--witness", "--disclosures", "0  ", "1  ", "2  "]),
+    ],
+)
+def test_command_help_explains_options_exit_codes_and_gives_an_example(
+    name: str, words: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Everything that may be given is explained, in eighty columns."""
+    monkeypatch.setenv("COLUMNS", "80")
+    shown = command(name, "--help").stdout
+
+    assert [] == [word for word in [*words, "exit codes:", "example:"] if word not in shown]
+    assert f"\n  python -m audit {name} " in shown
+    assert [] == [text for text in shown.splitlines() if len(text) > 80]
+
+
+def test_command_of_the_server_shows_the_same_help() -> None:
+    """`rkud audit verify --help` is the tool's own, under the name that was typed."""
+    shown = subprocess.run(
+        [sys.executable, "-c", "from api.cli import main; main()", "audit", "verify", "--help"],
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+
+    assert shown.startswith("usage: rkud audit verify ")
+    assert "rkud audit verify export-2026-11" in shown
+    assert "exit codes:" in shown
+
+
+def test_command_breaks_lines_to_the_terminal_and_not_for_programs(
+    log: Log, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With a width nothing is wider than it but the root; without one each item is one line."""
+    _flip("tile/entries/000")(log)
+    monkeypatch.delenv("COLUMNS", raising=False)
+    whole = command("verify", log.directory, "--vkey", VKEY).stdout
+    monkeypatch.setenv("COLUMNS", "80")
+    broken = command("verify", log.directory, "--vkey", VKEY).stdout
+
+    assert [] == [text for text in broken.splitlines() if len(text) > 80]
+    assert " ".join(whole.split()) == " ".join(broken.split())
+    assert len(whole.splitlines()) < len(broken.splitlines())
+
+
 def test_command_proves_one_entry_and_checks_it_alone(log: Log, tmp_path: Path) -> None:
     """The proof, the entry and the key are all that another person needs."""
     out = tmp_path / "entry.tlog-proof"
