@@ -177,14 +177,14 @@ def _is_loopback(host: str) -> bool:
 
 def app_from_environment() -> object:
     """The application of a worker process."""
-    from api import interpreter  # noqa: PLC0415  # only here: the checks above start fast
+    from api import collector  # noqa: PLC0415  # only here: the checks above start fast
     from api.app import create_app  # noqa: PLC0415  # as above
     from api.logs import configure  # noqa: PLC0415
 
     settings = Settings()
     configure(settings.log_level)
     app = create_app(settings)
-    interpreter.tune()
+    collector.relax()
     return app
 
 

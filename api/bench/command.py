@@ -58,7 +58,7 @@ def bench(
     """
     from rich.console import Console  # noqa: PLC0415  # slow to load, and rarely needed
 
-    from api import interpreter  # noqa: PLC0415  # as above
+    from api import collector  # noqa: PLC0415  # as above
     from api.bench.audit_bench import AuditSizes, run_audit  # noqa: PLC0415  # as above
     from api.bench.cluster import open_cluster  # noqa: PLC0415  # as above
     from api.bench.http_bench import HttpSizes, run_http  # noqa: PLC0415  # as above
@@ -67,7 +67,7 @@ def bench(
     from api.bench.report import show  # noqa: PLC0415  # as above
 
     # As `rkud journals import` does; the yardsticks that run in this process profit alike.
-    interpreter.tune()
+    collector.relax()
     http = HttpSizes(
         rounds=rounds, seconds=seconds, full_journals=journals or (_FULL_JOURNALS if full else 0)
     )

@@ -43,10 +43,10 @@ def import_(
 
     A line that is refused stops the import (exit code 2); the journals before it stay.
     """
-    from api import interpreter  # noqa: PLC0415
+    from api import collector  # noqa: PLC0415
     from api.importing import Import, show_progress  # noqa: PLC0415
 
-    interpreter.tune()
+    collector.relax()
     with open_book_of(government) as (settings, engine, code):
         job = Import(engine, settings, code, by=by, batch_size=batch, go_on=go_on)
         with show_progress(file, quiet=as_json) as moved:
