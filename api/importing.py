@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Generator, Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -120,7 +120,7 @@ class Import:
         self._committer = Committer(engine, government, clock=clock, meanwhile=self._read_ahead)
         self._checkpoints = CheckpointJob(engine, settings.keys(), clock=clock)
         self._source: Iterator[_Cut] = iter(())
-        self._ahead: _Cut | OSError | None = None
+        self._ahead: _Cut | Exception | None = None
 
     def run(self, path: Path, moved: Callable[[int, int], None] = lambda _offset, _n: None) -> Done:
         """
@@ -135,17 +135,13 @@ class Import:
             raise refusal
         started = time.perf_counter()
         done = Done()
-        self._source = self._cuts(path)
         try:
-            while (cut := self._next()) is not None:
-                self._post(path, cut, done)
-                moved(cut.offset, done.posted + done.replayed)
-                if done.refused and not self._go_on:
-                    break
-        except OSError as error:
-            raise FileUnreadableError(
-                path=str(path), reason=error.strerror or "unreadable"
-            ) from error
+            with closing(self._cuts(path)) as self._source:
+                while (cut := self._next()) is not None:
+                    self._post(path, cut, done)
+                    moved(cut.offset, done.posted + done.replayed)
+                    if done.refused and not self._go_on:
+                        break
         finally:
             self._checkpoints.stop()
         done.seconds = time.perf_counter() - started
@@ -158,17 +154,24 @@ class Import:
         if self._ahead is None:
             try:
                 self._ahead = next(self._source, _END)
-            except OSError as error:
+            except Exception as error:  # never into the batch that is being written
                 self._ahead = error
 
     def _next(self) -> _Cut | None:
         self._read_ahead()
         ahead, self._ahead = self._ahead, None
-        if isinstance(ahead, OSError):
+        if isinstance(ahead, Exception):
             raise ahead
         return ahead if ahead is not _END else None
 
-    def _cuts(self, path: Path) -> Iterator[_Cut]:
+    def _cuts(self, path: Path) -> Generator[_Cut, None, None]:
+        try:
+            yield from self._lines(path)
+        except OSError as error:
+            reason = error.strerror or "unreadable"
+            raise FileUnreadableError(path=str(path), reason=reason) from None
+
+    def _lines(self, path: Path) -> Iterator[_Cut]:
         lines: list[tuple[int, PostJournal | LedgerError]] = []
         offset = 0
         with path.open("rb") as file:
