@@ -97,12 +97,7 @@ class Journals:
             period, reference, reverses, source, _,
         ) = pieces  # fmt: skip
         number = int(number_text)
-        self.count += 1
-        if self.gap or number != self.next:
-            self._renumber(index, number)
-        self.next = number + 1
-        if number == len(self.leaf_of):
-            self.leaf_of.append(index)
+        self._number(index, number)
         references = self._references
         known_before = len(references)
         references.add(reference)
@@ -169,12 +164,7 @@ class Journals:
 
     def add_unread(self, index: int, number: int, reference: bytes) -> None:
         """A journal whose lines did not come with the export."""
-        self.count += 1
-        if self.gap or number != self.next:
-            self._renumber(index, number)
-        self.next = number + 1
-        if number == len(self.leaf_of):
-            self.leaf_of.append(index)
+        self._number(index, number)
         self._references.add(reference)
 
     def _add_run(self, run: list[Posted]) -> bool:
@@ -264,6 +254,15 @@ class Journals:
         self.next = to
         if (missing := to - len(self.leaf_of)) > 0:
             self.leaf_of.extend(array("q", [-1]) * min(missing, _JUMP_MAX))
+
+    def _number(self, index: int, number: int) -> None:
+        """The journal of this leaf is number *number*, and should be the next one."""
+        self.count += 1
+        if self.gap or number != self.next:
+            self._renumber(index, number)
+        self.next = number + 1
+        if number == len(self.leaf_of):
+            self.leaf_of.append(index)
 
     def _renumber(self, index: int, number: int) -> None:
         """Entries that can't be read may have been journals, as many as numbers are missing."""

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Final
 
 from ledger.acts import Act, Done, Hands, act_leaf, insert_row, must_match
+from ledger.documents.numbers import SP2D_NUMBER_PATTERN, SP2D_NUMBER_POLICY
 from ledger.errors import InvalidFieldError, LedgerError, UnknownAccountError
 from ledger.journals import check_day, check_text, is_rkud_cash
 from ledger.posting import Session
@@ -37,7 +38,7 @@ POLICIES: Final[dict[str, tuple[str, ...]]] = {
     # Whether anyone may read the log's entries; without it they are for inspectors (D22).
     "publish_entries": ("yes", "no"),
     "feed": (),
-    "sp2d_number": (),
+    SP2D_NUMBER_POLICY: (),
 }
 
 #: What each decides, for whoever sets it.
@@ -46,8 +47,7 @@ POLICY_MEANINGS: Final[dict[str, str]] = {
     "release_level": "what an SPD releases funds on: a budget line, a sub kegiatan, or an SKPD",
     "publish_entries": "whether anyone may read the log's entries, or inspectors alone",
     "feed": "which kinds of journals other systems may feed; * is all of them",
-    "sp2d_number": "how the number of an SP2D is printed, until then"
-    " {region}/04.0/{serial}/{kind}/{skpd}/P.01/{month}/{year}",
+    SP2D_NUMBER_POLICY: f"how the number of an SP2D is printed, until then {SP2D_NUMBER_PATTERN}",
 }
 
 _FEED_KIND = re.compile(r"\*|[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
@@ -58,7 +58,7 @@ _NUMBER_PATTERN = re.compile(
 )
 _FORMS: Final = {
     "feed": (_FEED_KIND, "is a kind of journal, or *"),
-    "sp2d_number": (
+    SP2D_NUMBER_POLICY: (
         _NUMBER_PATTERN,
         "holds {serial} and {year} once each, and else letters, digits, ./_- and"
         " {region}, {kind}, {skpd}, {month}",

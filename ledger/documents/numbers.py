@@ -13,6 +13,7 @@ from ledger.documents.errors import NumberFormatError
 
 __all__ = [
     "PAYMENT_SERIES",
+    "SP2D_NUMBER_PATTERN",
     "SP2D_NUMBER_POLICY",
     "advice_number",
     "document_id",
