@@ -223,7 +223,8 @@ def test_recover_from_an_export_that_does_not_hold_is_refused(
         path.write_bytes(path.read_bytes().replace(b'"1000.00"', b'"1900.00"'))
     elif damage == "tile":
         path = disaster.out / "tile/0/000.p/25"
-        path.write_bytes(path.read_bytes()[:-1] + b"\x00")
+        tile = path.read_bytes()
+        path.write_bytes(tile[:-1] + bytes([tile[-1] ^ 1]))
     else:
         post_journals(disaster.engine, 70, 1)
     before = contents(disaster.engine)
