@@ -1,8 +1,9 @@
 """
 Import journals from a file of JSON lines: batches through `post_batch`, memory flat.
 
-The next batch is read while the database writes the last one. Every batch is a transaction, and journals are known by their reference, so an import that was killed is just
-run again. Refusals name file, line, field and rule.
+The next batch is read while the database writes the last one. Every batch is a transaction, and
+journals are known by their reference, so an import that was killed is just run again. Refusals name
+file, line, field and rule.
 """
 
 from __future__ import annotations

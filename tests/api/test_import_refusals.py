@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import errno
+import io
 import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from api.engine import make_engine
+from api.importing import FileUnreadableError, Import
+from api.settings import Settings
 from tests.api.commands import DAY, Book, journals
-from tests.api.support import CASH, TAX
+from tests.api.support import CASH, GOVERNMENT, TAX
 
 
 @pytest.fixture(scope="module")
@@ -85,3 +90,40 @@ def test_file_without_journals_says_so(book: Book, tmp_path: Path, text: str) ->
 
     assert f"no journals in {file}\n" == book.run("journals", "import", file).stdout
     assert 0 == book.json("journals", "import", file)["posted"]
+
+
+class FailingPath(type(Path())):  # type: ignore[misc]  # which class it is depends on the system
+    """A file on a disk that fails at its fifth line."""
+
+    def open(self, *_: Any, **__: Any) -> Any:
+        """The file, whose lines behind the fourth can't be read."""
+
+        class Failing(io.BytesIO):
+            read_lines = 0
+
+            def readline(self, size: int | None = -1, /) -> bytes:
+                self.read_lines += 1
+                if self.read_lines > 4:
+                    raise OSError(errno.EIO, "Input/output error")
+                return super().readline(size)
+
+        return Failing(Path(self).read_bytes())
+
+
+def test_fault_in_reading_ahead_waits_for_its_turn(tmp_path: Path) -> None:
+    """Batches before it stand, each whole; the fault is the file's, not the batch's being written."""
+    made = Book(tmp_path / "data")
+    made.init()
+    file = journals(tmp_path / "a.jsonl", [f"F-{n}" for n in range(9)])
+    settings = Settings(data_dir=made.home)
+    engine = make_engine(settings.url())
+    job = Import(engine, settings, GOVERNMENT, by="svc-feed", batch_size=2)
+    moved: list[int] = []
+
+    with pytest.raises(FileUnreadableError, match="Input/output error"):
+        job.run(FailingPath(file), lambda _, posted: moved.append(posted))
+    engine.dispose()
+
+    assert [2, 4] == moved
+    again = made.json("journals", "import", file)
+    assert (5, 4) == (again["posted"], again["replayed"])
