@@ -37,7 +37,8 @@ from audit.errors import AuditError
 from audit.log import BookMissingError
 from ledger import tables as t
 from ledger.commands import PostJournal, ReverseJournal
-from ledger.posting import Accepted, Command, Group, Refused, post_batch
+from ledger.posting import Accepted, Group, Refused, post_batch
+from ledger.session import Command
 
 __all__ = ["Committer", "Failed", "Outcome"]
 

@@ -19,7 +19,8 @@ from api.runtime import Reader, Runtime
 from api.schemas import INT_MAX
 from api.security import Caller
 from api.writer import Outcome
-from ledger.posting import Command, Idempotency
+from ledger.answers import Idempotency
+from ledger.session import Command
 
 __all__ = [
     "READ_ROLES",

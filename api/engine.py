@@ -13,11 +13,14 @@ import contextlib
 import os
 import socket
 import sqlite3
+import time
 from collections.abc import Iterator
 from typing import Final
 
 from psycopg import Connection as PsycopgConnection
 from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.exc import InvalidatePoolError
 from sqlalchemy.pool import ConnectionPoolEntry, NullPool, QueuePool
 
 __all__ = ["begin", "commit", "make_engine", "prepare_sqlite", "reading", "rollback"]
@@ -55,6 +58,29 @@ def prepare_psycopg(
             shared.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER_BYTES)
 
 
+#: A connection that rested this long is asked whether it lives before it is used. One that was used
+#: a moment ago is not: the writer would pay a round trip a batch, and finds out by itself.
+_PING_AFTER_SECONDS: Final = 1.0
+_RESTED_SINCE: Final = "rkud_rested_since"
+
+
+def _rest(_: object, entry: ConnectionPoolEntry) -> None:
+    entry.info[_RESTED_SINCE] = time.monotonic()
+
+
+def _wake(engine: Engine, connection: DBAPIConnection, entry: ConnectionPoolEntry) -> None:
+    since = entry.info.get(_RESTED_SINCE)
+    if since is None or time.monotonic() - since < _PING_AFTER_SECONDS:
+        return
+    try:
+        alive = engine.dialect.do_ping(connection)
+    except engine.dialect.loaded_dbapi.Error:
+        alive = False
+    if not alive:
+        # Whatever ended this one has ended its neighbours: the pool makes new ones.
+        raise InvalidatePoolError
+
+
 def make_engine(url: str, *, pool_size: int = 4) -> Engine:
     """
     An engine for *url*. Connections are made on first use, so an idle government costs none.
@@ -71,10 +97,10 @@ def make_engine(url: str, *, pool_size: int = 4) -> Engine:
         )
         event.listen(engine, "connect", prepare_sqlite)
         return engine
-    engine = create_engine(
-        url, hide_parameters=True, pool_size=pool_size, max_overflow=4, pool_pre_ping=True
-    )
+    engine = create_engine(url, hide_parameters=True, pool_size=pool_size, max_overflow=4)
     event.listen(engine, "connect", prepare_psycopg)
+    event.listen(engine, "checkin", _rest)
+    event.listen(engine, "checkout", lambda each, entry, _: _wake(engine, each, entry))
     return engine
 
 

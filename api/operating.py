@@ -16,7 +16,8 @@ from api.checkpoints import CheckpointJob
 from api.clock import Clock, system_clock
 from api.committer import Committer
 from api.settings import Settings
-from ledger.posting import Accepted, Command
+from ledger.posting import Accepted
+from ledger.session import Command
 
 __all__ = ["put"]
 

@@ -24,7 +24,8 @@ from api.committer import Committer, Failed, Outcome
 from api.errors import ApiError, OutcomeUnknownError, QueueFullError, StoppingError
 from api.logs import log
 from audit.errors import AuditError
-from ledger.posting import Command, Group
+from ledger.posting import Group
+from ledger.session import Command
 
 __all__ = ["GROUP_MAX", "Failed", "Outcome", "Writer", "Writers"]
 

@@ -14,18 +14,20 @@ import json
 from collections.abc import Iterator, Sequence
 from functools import cache
 from itertools import accumulate
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from sqlalchemy import BigInteger, Connection, LargeBinary, Table
 from sqlalchemy.exc import DBAPIError
 
 __all__ = [
+    "Ask",
     "Row",
     "Value",
     "add_to_rows",
     "insert_rows",
     "is_postgresql",
     "pipelined",
+    "read_all",
     "read_rows",
     "send_ahead",
     "settle",
@@ -35,6 +37,16 @@ __all__ = [
 
 Value = int | str | bytes | None
 Row = tuple[Value, ...]
+
+
+class Ask(NamedTuple):
+    """What to read: `(*key values, *column values)` of the rows whose key is in *keys*."""
+
+    table: Table
+    key: Sequence[str]
+    columns: Sequence[str]
+    keys: Sequence[Row]
+
 
 _PIPE: Final = "rkud_pipe"
 #: From this many rows on it is worth a look which columns are the same in all of them.
@@ -69,12 +81,16 @@ class _Pipe:
             self._mode = self._driver.pipeline()
             self._mode.__enter__()
 
-    def send(self, sql: str, values: Sequence[Value], table: str, count: int | None) -> None:
+    def send(
+        self, sql: str, values: Sequence[Value], table: str = "", count: int | None = None
+    ) -> Any:
+        """Its cursor: after `settle` the answer can be fetched from it."""
         cursor = self._driver.cursor()
         with self._errors():
             cursor.execute(sql, values)
         if count is not None:
             self._counted.append((cursor, table, count))
+        return cursor
 
     def settle(self) -> None:
         """Wait for all answers. Raises DBAPIError when one of them is an error."""
@@ -239,15 +255,32 @@ def read_rows(
 
     The lateral form keeps PostgreSQL on the index even while the table is young and unanalysed.
     """
-    if not keys:
-        return []
+    return read_all(conn, [Ask(table, key, columns, keys)])[0]
+
+
+def read_all(conn: Connection, asks: Sequence[Ask]) -> list[list[Row]]:
+    """The answers to several asks, in their order; PostgreSQL gives them in one round trip."""
     settle(conn)
-    names, wanted = tuple(key), tuple(columns)
-    if is_postgresql(conn):
-        found = conn.exec_driver_sql(_pg_read(table, names, wanted), _arrays(table, names, keys))
+    statements = [(*_reading(conn, ask), n) for n, ask in enumerate(asks) if ask.keys]
+    answers: list[list[Row]] = [[] for _ in asks]
+    if is_postgresql(conn) and len(statements) > 1:
+        with pipelined(conn):
+            send_ahead(conn)
+            cursors = [(conn.info[_PIPE].send(sql, values), n) for sql, values, n in statements]
+            settle(conn)
+        for cursor, n in cursors:
+            answers[n] = cursor.fetchall()
     else:
-        found = conn.exec_driver_sql(_lite_read(table, names, wanted), (json.dumps(keys),))
-    return [tuple(row) for row in found]
+        for sql, values, n in statements:
+            answers[n] = [tuple(row) for row in conn.exec_driver_sql(sql, values)]
+    return answers
+
+
+def _reading(conn: Connection, ask: Ask) -> tuple[str, tuple[str, ...]]:
+    names, wanted = tuple(ask.key), tuple(ask.columns)
+    if is_postgresql(conn):
+        return _pg_read(ask.table, names, wanted), _arrays(ask.table, names, ask.keys)
+    return _lite_read(ask.table, names, wanted), (json.dumps(ask.keys),)
 
 
 # --- the statements, built once per table and column list -----------------------------------

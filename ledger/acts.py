@@ -21,7 +21,7 @@ from audit.canonical import JsonInput
 from audit.database import private_value
 from ledger import tables as t
 from ledger.errors import InvalidFieldError, LedgerError
-from ledger.posting import Answer, Session
+from ledger.session import Answer, Session
 
 __all__ = [
     "ADMINISTRATORS",

@@ -25,7 +25,7 @@ from ledger.errors import (
 from ledger.journals import AMOUNT_MAX_SEN, check_text
 from ledger.money import InvalidAmountError, parse_sen, sen_text
 from ledger.position import BalanceKey, Bucket, BudgetLine, Cash, Position
-from ledger.posting import Session
+from ledger.session import Session
 
 __all__ = ["TARGETS", "AllowanceTooLowError", "SetAllowance", "UnknownBucketError"]
 

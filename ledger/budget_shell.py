@@ -20,6 +20,7 @@ from sqlalchemy import func, select
 
 from audit import bulk
 from ledger import tables as t
+from ledger.answers import Idempotency
 from ledger.budget import (
     BudgetFileLoadedError,
     BudgetLineChangedError,
@@ -40,7 +41,7 @@ from ledger.errors import (
 )
 from ledger.money import sen_text
 from ledger.position import Bucket, BudgetLine
-from ledger.posting import Answer, Idempotency, Session, Wants
+from ledger.session import Answer, Session, Wants
 from ledger.settings import Settings
 
 __all__ = ["LoadBudget"]

@@ -14,6 +14,7 @@ import msgspec
 from sqlalchemy import select
 
 from ledger import tables as t
+from ledger.answers import Idempotency
 from ledger.errors import (
     JournalAlreadyReversedError,
     JournalBelongsToDocumentError,
@@ -28,7 +29,7 @@ from ledger.journals import (
     complete_bank_accounts,
     draft_of,
 )
-from ledger.posting import Answer, Idempotency, Posted, Session, Wants
+from ledger.session import Answer, Posted, Session, Wants
 from ledger.settings import Settings
 
 __all__ = [

@@ -30,7 +30,7 @@ from ledger.journals import (
     line_form,
 )
 from ledger.money import InvalidAmountError, parse_sen
-from ledger.posting import Session
+from ledger.session import Session
 
 __all__ = [
     "ACCOUNTANTS",

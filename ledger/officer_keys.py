@@ -18,7 +18,7 @@ from audit.keys import officer_key_id, verify_possession
 from ledger import tables as t
 from ledger.acts import Act, Done, Hands, act_leaf, insert_row
 from ledger.errors import InvalidFieldError, LedgerError, OwnApprovalError, UnknownPersonError
-from ledger.posting import Session
+from ledger.session import Session
 
 __all__ = [
     "ALGORITHM",

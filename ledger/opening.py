@@ -31,7 +31,7 @@ from ledger.errors import (
 )
 from ledger.journals import AMOUNT_MAX_SEN, Draft, Line, check_day, check_text
 from ledger.money import sen_text
-from ledger.posting import open_session
+from ledger.session import open_session
 from ledger.settings import FOREVER
 
 __all__ = [

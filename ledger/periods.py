@@ -17,6 +17,7 @@ from sqlalchemy import Connection, text
 
 from audit.canonical import canonical_fast
 from ledger.acts import insert_row
+from ledger.answers import Idempotency
 from ledger.errors import (
     FiscalYearNotOpenError,
     InvalidFieldError,
@@ -24,7 +25,7 @@ from ledger.errors import (
     PeriodSealedError,
 )
 from ledger.money import sen_text
-from ledger.posting import Answer, Idempotency, Session, Wants
+from ledger.session import Answer, Session, Wants
 from ledger.settings import Settings
 
 __all__ = [

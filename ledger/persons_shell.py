@@ -25,7 +25,7 @@ from ledger.persons import (
     check_grant_form,
     check_person_form,
 )
-from ledger.posting import Session
+from ledger.session import Session
 from ledger.settings import FOREVER
 
 __all__ = ["AddPerson", "EndGrant", "GiveGrant"]

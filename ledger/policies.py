@@ -14,7 +14,7 @@ from ledger.acts import Act, Done, Hands, act_leaf, insert_row, must_match
 from ledger.documents.numbers import SP2D_NUMBER_PATTERN, SP2D_NUMBER_POLICY
 from ledger.errors import InvalidFieldError, LedgerError, UnknownAccountError
 from ledger.journals import check_day, check_text, is_rkud_cash
-from ledger.posting import Session
+from ledger.session import Session
 
 __all__ = [
     "POLICIES",

@@ -24,7 +24,7 @@ from ledger import tables as t
 from ledger.acts import ADMINISTRATORS, Act, Content, Done, Hands, act_leaf
 from ledger.errors import LedgerError
 from ledger.journals import check_text
-from ledger.posting import Session
+from ledger.session import Session
 
 __all__ = [
     "Erase",

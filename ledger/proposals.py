@@ -27,14 +27,15 @@ from audit.database import log_leaf
 from audit.errors import NotCanonicalError
 from ledger.acts import Act, Ask, Done, Hands, insert_row
 from ledger.allowances import SetAllowance
+from ledger.answers import Idempotency
 from ledger.errors import LedgerError, NotGrantedError, OwnApprovalError
 from ledger.journals import JournalBody
 from ledger.manual import AskManualJournal, AskReversal, ManualJournal, ReverseByTwo
 from ledger.officer_keys import EnrollOfficerKey, RevokeOfficerKey
 from ledger.persons_shell import AddPerson, EndGrant, GiveGrant
 from ledger.policies import AddBankAccount, AddEntity, OpenFiscalYear, SetPolicy
-from ledger.posting import Answer, Idempotency, Session, Wants
 from ledger.privacy import Erase
+from ledger.session import Answer, Session, Wants
 from ledger.settings import Settings
 
 __all__ = [

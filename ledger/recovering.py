@@ -40,7 +40,7 @@ from ledger.documents.content import PAYEES_MAX
 from ledger.documents.numbers import PAYMENT_SERIES
 from ledger.journals import Draft, Line, line_form
 from ledger.money import parse_sen
-from ledger.posting import Session, open_session
+from ledger.session import Session, open_session
 
 __all__ = ["Recovered", "open_new_shard", "recover_from_export"]
 

@@ -21,13 +21,14 @@ from sqlalchemy import Connection, select
 from audit.log import instant_text
 from ledger import tables as t
 from ledger.acts import insert_row, must_match
+from ledger.answers import Idempotency
 from ledger.errors import (
     InvalidFieldError,
     LedgerError,
     OwnApprovalError,
     UnknownPersonError,
 )
-from ledger.posting import Answer, Idempotency, Session, Wants
+from ledger.session import Answer, Session, Wants
 from ledger.settings import Settings
 
 __all__ = [

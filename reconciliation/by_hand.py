@@ -20,8 +20,8 @@ from ledger.acts import Act, Done, Hands, act_leaf
 from ledger.errors import InvalidFieldError, UnknownBankAccountError
 from ledger.journals import check_text
 from ledger.money import sen_text
-from ledger.posting import Session
 from ledger.proposals import ACTS
+from ledger.session import Session
 from reconciliation import tables as t
 from reconciliation.decisions import (
     Decision,

@@ -19,7 +19,7 @@ from sqlalchemy import and_, func, select
 from audit import bulk
 from audit.canonical import JsonInput, canonical_fast
 from ledger.money import sen_text
-from ledger.posting import Session
+from ledger.session import Session
 from reconciliation import tables as t
 from reconciliation.open_items import OpenItem, Side, add_open, remove_open
 

@@ -17,7 +17,7 @@ from audit import bulk
 from audit.canonical import JsonInput, canonical_fast
 from ledger import tables as lt
 from ledger.money import sen_text
-from ledger.posting import Session
+from ledger.session import Session
 from reconciliation import tables as t
 from reconciliation.keys import entry_keys
 from reconciliation.open_items import OpenItem, add_open

@@ -25,9 +25,10 @@ from bank_adapters.statements import (
     StatementLine,
     read_statement_file,
 )
+from ledger.answers import Idempotency
 from ledger.errors import UnknownBankAccountError
 from ledger.money import sen_text
-from ledger.posting import Answer, Idempotency, Session, Wants
+from ledger.session import Answer, Session, Wants
 from ledger.settings import Settings
 from reconciliation import tables as t
 from reconciliation.admission import (

@@ -13,7 +13,7 @@ from typing import Literal, NamedTuple
 from sqlalchemy import Table
 
 from audit import bulk
-from ledger.posting import Session
+from ledger.session import Session
 from reconciliation import tables as t
 from reconciliation.keys import split_keys
 

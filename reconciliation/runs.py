@@ -16,10 +16,11 @@ from sqlalchemy import func, select
 
 from audit import bulk
 from audit.canonical import canonical_fast
+from ledger.answers import Idempotency
 from ledger.errors import FutureEffectiveDateError, UnknownBankAccountError
 from ledger.journals import check_day
 from ledger.money import sen_text
-from ledger.posting import Answer, Idempotency, Session, Wants
+from ledger.session import Answer, Session, Wants
 from ledger.settings import Settings
 from reconciliation import tables as t
 from reconciliation.decisions import (

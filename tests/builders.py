@@ -12,11 +12,13 @@ from sqlalchemy import Connection, Engine, text
 from api.engine import begin, reading
 from audit.findings import Finding
 from audit.log_check import check_log, check_private_values
+from ledger.answers import Idempotency
 from ledger.commands import PostJournal, request_fields
 from ledger.journals import parse_body
 from ledger.journals_check import check_balances, check_journals
 from ledger.opening import CASH_ACCOUNT, FEEDER, NewBook
-from ledger.posting import Accepted, Command, Group, Idempotency, Refused, post_batch
+from ledger.posting import Accepted, Group, Refused, post_batch
+from ledger.session import Command
 
 NOW: Final = datetime(2026, 11, 21, 3, 15, 30, 123456, tzinfo=UTC)
 TODAY: Final = "2026-11-21"

@@ -34,8 +34,9 @@ from ledger.opening import (
 )
 from ledger.persons_shell import AddPerson, GiveGrant
 from ledger.policies import AddBankAccount
-from ledger.posting import Command, Refused, open_session, post_batch
+from ledger.posting import Refused, post_batch
 from ledger.proposals import BothHands
+from ledger.session import Command, open_session
 from ledger.tokens import IssueToken, new_token, token_sha256
 
 __all__ = ["GOVERNMENT", "ORIGIN", "BookFacts", "data_dir", "make_book"]

@@ -10,8 +10,9 @@ from sqlalchemy import select
 
 from api.errors import BodyMissingError
 from ledger import tables as t
+from ledger.answers import Idempotency
 from ledger.errors import LedgerError
-from ledger.posting import Answer, Command, Idempotency, Session, Wants
+from ledger.session import Answer, Command, Session, Wants
 from ledger.settings import Settings
 
 __all__ = [

@@ -23,7 +23,7 @@ from api.schemas import Id, Int, OptionalPlace, Place
 from api.schemas import Request as Body
 from bank_adapters.errors import BankAdapterError
 from ledger import errors as le
-from ledger.posting import Idempotency
+from ledger.answers import Idempotency
 from ledger.proposals import Propose
 from reconciliation import queries
 from reconciliation.by_hand import MatchByHand, UndoMatch

@@ -15,8 +15,8 @@ from api.routes.documents import with_money
 from api.routes.journals import ASKING, WRITING
 from ledger import budget, queries
 from ledger import errors as le
+from ledger.answers import Idempotency
 from ledger.budget_shell import LoadBudget
-from ledger.posting import Idempotency
 
 router = APIRouter(prefix="/v1/governments/{government}", tags=["budget"])
 

@@ -28,13 +28,14 @@ from api.runtime import Reader
 from api.schemas import Day
 from api.schemas import Request as Body
 from ledger import errors as le
+from ledger.answers import Idempotency
 from ledger.documents import advice_list as al
 from ledger.documents import queries, spm
 from ledger.documents import sp2d as sp
 from ledger.documents.bodies import ClaimBody, SpmBody, parse_spm
 from ledger.documents.errors import DocumentError, UnknownDocumentError
 from ledger.money import sen_text
-from ledger.posting import Command, Idempotency
+from ledger.session import Command
 
 router = APIRouter(
     prefix="/v1/governments/{government}", tags=["documents"], route_class=StrictRoute

@@ -12,9 +12,10 @@ from typing import Final
 from api.committer import Failed, Outcome
 from api.errors import IdempotencyKeyRequiredError, InvalidIdempotencyKeyError
 from api.runtime import Runtime
+from ledger.answers import Idempotency
 from ledger.commands import PostJournal, request_fields
 from ledger.journals import parse_body
-from ledger.posting import Accepted, Idempotency, Refused
+from ledger.posting import Accepted, Refused
 
 __all__ = ["feed_journal", "idempotency_key", "settled"]
 

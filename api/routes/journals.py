@@ -44,12 +44,14 @@ from api.writer import GROUP_MAX, Failed
 from audit.database import private_value
 from audit.errors import DatabaseBehindSignerError
 from ledger import errors as le
+from ledger.answers import Idempotency
 from ledger.commands import PostJournal, ReverseJournal, request_fields
 from ledger.journals import JournalBody
 from ledger.json_text import read_json_as
 from ledger.money import sen_text
-from ledger.posting import Accepted, Answer, Command, Group, Idempotency, Session, Wants
+from ledger.posting import Accepted, Group
 from ledger.queries import JournalFilter, JournalRow, get_journal, list_journals
+from ledger.session import Answer, Command, Session, Wants
 from ledger.settings import Settings
 
 router = APIRouter(

@@ -18,9 +18,9 @@ from api.schemas import Id, Int
 from api.schemas import Request as Body
 from ledger import errors as le
 from ledger import periods
+from ledger.answers import Idempotency
 from ledger.commands import request_fields
 from ledger.journals import parse_body
-from ledger.posting import Idempotency
 from ledger.proposals import DraftManualJournal, DraftReversal, PostManualJournal
 
 router = APIRouter(

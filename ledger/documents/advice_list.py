@@ -16,6 +16,7 @@ from sqlalchemy import Connection, select
 
 from audit.dsse import parse_envelope
 from ledger import tables as t
+from ledger.answers import Idempotency
 from ledger.documents import payment_store, store
 from ledger.documents.advice_file import (
     AdviceFile,
@@ -53,7 +54,7 @@ from ledger.documents.store import CONTENT_INLINE_MAX, StoredDocument
 from ledger.errors import InvalidFieldError, OwnApprovalError, UnknownBankAccountError
 from ledger.journals import check_day, check_text
 from ledger.money import sen_text
-from ledger.posting import Answer, Idempotency, Session, Wants
+from ledger.session import Answer, Session, Wants
 from ledger.settings import Settings
 
 __all__ = [

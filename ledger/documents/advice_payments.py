@@ -19,7 +19,7 @@ from ledger.documents.payment_store import StoredPayment
 from ledger.documents.store import StoredDocument
 from ledger.journals import Draft
 from ledger.money import sen_text
-from ledger.posting import Session
+from ledger.session import Session
 
 __all__ = [
     "ROWS_MAX",

@@ -16,7 +16,7 @@ from ledger.documents.moves import Move, find_move
 from ledger.documents.spm import rooms_of, spm_used_by
 from ledger.documents.store import StoredDocument
 from ledger.errors import OwnApprovalError
-from ledger.posting import Session
+from ledger.session import Session
 from ledger.settings import Grant
 
 __all__ = ["Approval", "approve", "facts_of"]

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from sqlalchemy import func, select
 
 from ledger import tables as t
+from ledger.answers import Idempotency
 from ledger.documents import payment_store, store
 from ledger.documents.bodies import check_payee_form, check_sha256
 from ledger.documents.content import SpendingLine
@@ -26,7 +27,7 @@ from ledger.documents.withholdings import Part, part_of
 from ledger.errors import FutureEffectiveDateError, InvalidFieldError
 from ledger.journals import Draft, Line, check_day, check_text
 from ledger.money import sen_text
-from ledger.posting import Answer, Idempotency, Session, Wants
+from ledger.session import Answer, Session, Wants
 from ledger.settings import Settings
 
 __all__ = ["RecordPayment", "ResendPayment"]

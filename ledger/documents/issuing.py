@@ -16,7 +16,7 @@ from ledger.documents.numbers import PAYMENT_SERIES, payment_reference
 from ledger.documents.store import StoredDocument
 from ledger.documents.withholdings import whole
 from ledger.journals import Draft, Line
-from ledger.posting import Session
+from ledger.session import Session
 
 __all__ = ["Issued", "budget_codes", "issue", "order_of"]
 

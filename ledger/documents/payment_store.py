@@ -19,7 +19,7 @@ from ledger.documents.errors import UnknownPaymentError
 from ledger.documents.journals import PPKD
 from ledger.documents.payments import check_step
 from ledger.position import BalanceKey
-from ledger.posting import Session
+from ledger.session import Session
 
 __all__ = [
     "StoredPayment",

@@ -12,13 +12,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from ledger.answers import Idempotency
 from ledger.commands import journal_answer
 from ledger.documents.bodies import amount_of
 from ledger.documents.journals import PPKD, RK_PPKD, RK_SKPD, SAL
 from ledger.errors import InvalidFieldError, UnknownBankAccountError
 from ledger.journals import Draft, Line, check_text
 from ledger.money import parse_sen
-from ledger.posting import Answer, Idempotency, Session, Wants
+from ledger.session import Answer, Session, Wants
 from ledger.settings import Settings
 
 __all__ = [

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from audit.canonical import JsonInput
+from ledger.answers import Idempotency
 from ledger.documents import payment_store, store
 from ledger.documents.approving import approve, facts_of
 from ledger.documents.bodies import ClaimBody, check_claims
@@ -35,7 +36,7 @@ from ledger.errors import (
 )
 from ledger.journals import Draft, check_day, check_text
 from ledger.money import sen_text
-from ledger.posting import Answer, Idempotency, Session, Wants
+from ledger.session import Answer, Session, Wants
 from ledger.settings import Settings
 
 __all__ = [

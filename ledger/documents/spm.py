@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from sqlalchemy import select
 
 from ledger import tables as t
+from ledger.answers import Idempotency
 from ledger.documents import store
 from ledger.documents.bodies import SpmBody, check_accounts, check_spm
 from ledger.documents.checks import BucketRoom, Facts, LineRoom, run_checks
@@ -34,7 +35,7 @@ from ledger.documents.store import CONTENT_INLINE_MAX, StoredDocument
 from ledger.errors import InvalidFieldError
 from ledger.journals import check_text
 from ledger.money import parse_sen, sen_text
-from ledger.posting import Answer, Idempotency, Session, Wants
+from ledger.session import Answer, Session, Wants
 from ledger.settings import Settings
 
 __all__ = [

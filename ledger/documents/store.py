@@ -44,7 +44,7 @@ from ledger.officer_keys import (
     UnknownOfficerKeyError,
     officer_public_key,
 )
-from ledger.posting import Answer, Session
+from ledger.session import Answer, Session
 from ledger.settings import Grant
 
 __all__ = [

@@ -26,9 +26,11 @@ from api.errors import (
 from api.writer import Failed, Outcome, Writer
 from audit.database import log_leaf
 from ledger import tables as t
+from ledger.answers import Idempotency
 from ledger.commands import PostJournal, request_fields
 from ledger.journals import JournalBody, LineBody
-from ledger.posting import Accepted, Answer, Command, Group, Idempotency, Session, Wants
+from ledger.posting import Accepted, Group
+from ledger.session import Answer, Command, Session, Wants
 from ledger.settings import Settings
 from tests.api.support import CASH, GOVERNMENT, TAX, TODAY, fixed_clock, open_books
 from tests.databases import Database

@@ -8,12 +8,12 @@ import pytest
 from sqlalchemy import Engine, text
 
 from api.engine import reading
+from ledger.answers import Idempotency
 from ledger.commands import ReverseJournal
 from ledger.journals import Line, line_form
 from ledger.manual import line_of_form
 from ledger.opening import ADMIN_1, ADMIN_2, FEEDER
 from ledger.periods import SealPeriod
-from ledger.posting import Idempotency
 from ledger.privacy import ErasePayee
 from ledger.proposals import (
     Confirm,

@@ -17,7 +17,7 @@ from ledger.opening import ADMIN_1, ADMIN_2, FEEDER
 from ledger.persons import check_person_form, exclusive_conflict
 from ledger.persons_shell import AddPerson, EndGrant, GiveGrant
 from ledger.policies import AddBankAccount, AddEntity, OpenFiscalYear, SetPolicy
-from ledger.posting import Group, open_session
+from ledger.posting import Group
 from ledger.proposals import (
     BothHands,
     Confirm,
@@ -27,6 +27,7 @@ from ledger.proposals import (
     read_proposal,
 )
 from ledger.roles import EXCLUSIVE, ROLES
+from ledger.session import open_session
 from ledger.settings import FOREVER, Grant
 from tests.builders import BANK, GOVERNMENT, NOW, SKPD, TODAY, answer, refusal, run, scalar
 from tests.ledger.people import (

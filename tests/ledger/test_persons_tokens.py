@@ -11,9 +11,9 @@ from sqlalchemy import BigInteger, Connection, Engine, LargeBinary, text
 
 from api.engine import reading
 from audit.database import metadata
+from ledger.answers import Idempotency
 from ledger.hands_check import HandMoved, TokenIssued, check_token_issuers, shared_issuers
 from ledger.opening import ADMIN_1, ADMIN_2, FEEDER
-from ledger.posting import Idempotency
 from ledger.tokens import (
     IssueToken,
     RevokeToken,

@@ -5,14 +5,14 @@ from __future__ import annotations
 import pytest
 from sqlalchemy import Engine
 
-from ledger import posting
+from ledger import session
 from ledger.posting import Accepted, Refused
 from tests.builders import CASH, EXPENSE, answer, counts, journal, kernel_findings, line, post, run
 
 
 @pytest.fixture(autouse=True)
 def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(posting, "_LINES_SENT", 4)
+    monkeypatch.setattr(session, "_LINES_SENT", 4)
 
 
 def test_long_batch_with_refusals_between_posts_the_good_ones(engine: Engine) -> None:
@@ -50,7 +50,7 @@ def test_long_batch_that_the_database_refuses_leaves_no_trace(
     def fail(*_: object) -> None:
         raise RuntimeError("the last write failed")
 
-    monkeypatch.setattr(posting.Session, "_flush_position", fail)
+    monkeypatch.setattr(session, "write_position", fail)
     with pytest.raises(RuntimeError, match="last write"):
         run(engine, *post(*(journal(f"J-{n}") for n in range(12))))
 

@@ -20,8 +20,9 @@ from ledger.findings import Finding
 from ledger.journals import parse_body
 from ledger.money import Money
 from ledger.opening import NewBook, open_book
-from ledger.posting import Accepted, Command, post_batch
+from ledger.posting import Accepted, post_batch
 from ledger.proposals import Confirm, Propose
+from ledger.session import Command
 from ledger.settings import FOREVER
 from reconciliation import MatchByHand, Reconcile, UndoMatch, check_reconciliation, read_import
 from tests.databases import Database

@@ -10,10 +10,11 @@ from datetime import date
 import pytest
 
 from api.engine import reading
+from ledger.answers import Idempotency
 from ledger.commands import PostJournal, journal_answer
 from ledger.journals import Draft, Line, parse_body
 from ledger.opening import ADMIN_1, ADMIN_2
-from ledger.posting import Answer, Idempotency, Session, Wants
+from ledger.session import Answer, Session, Wants
 from ledger.settings import Settings
 from reconciliation import Reconcile, cash_position, payments_seen, prove
 from reconciliation.position import OpenLine

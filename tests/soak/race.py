@@ -28,8 +28,9 @@ from api.fsck import check_all
 from ledger.budget import parse_budget_jsonl
 from ledger.budget_shell import LoadBudget
 from ledger.persons_shell import AddPerson, GiveGrant
-from ledger.posting import Accepted, Command, post_batch
+from ledger.posting import Accepted, post_batch
 from ledger.proposals import BothHands
+from ledger.session import Command
 from tests.soak.server import BANK, GOVERNMENT, TODAY, Book, Client, Server, new_book
 
 SKPD = "1.02.0.00.0.00.01.0000"

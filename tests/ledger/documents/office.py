@@ -31,8 +31,9 @@ from ledger.officer_keys import EnrollOfficerKey, possession_challenge
 from ledger.opening import ADMIN_1, ADMIN_2, RECONCILER, open_book
 from ledger.people_check import check_people
 from ledger.persons_shell import AddPerson, GiveGrant
-from ledger.posting import Accepted, Command, Refused
+from ledger.posting import Accepted, Refused
 from ledger.proposals import BothHands
+from ledger.session import Command
 from tests.builders import NOW, SKPD, TODAY, answer, new_book, run
 
 LINE: Final = "BL-1"

@@ -42,7 +42,8 @@ from ledger.documents.sp2d import (
 )
 from ledger.documents.spm import AcceptSpm, RefuseSpm, RegisterSpm, ReturnSpm
 from ledger.opening import RECONCILER
-from ledger.posting import Command, Refused
+from ledger.posting import Refused
+from ledger.session import Command
 from tests.builders import SKPD, TODAY
 from tests.ledger.documents.office import EVIDENCE, LINE, SUB, Office, new_office
 
