@@ -5,6 +5,9 @@ A bounded queue feeds the writer. It takes what waits (at most 256 acts, a linke
 puts it to the books in one transaction (`api.committer`) and answers after COMMIT. While one
 transaction is under way the next batch gathers by itself, so nobody waits for company: under light
 load a batch is one act.
+
+When more waits already, the answers of a batch are held back until the next one is on its way to the
+database (ADR 7), so that answering and reading requests fall into the time the database works.
 """
 
 from __future__ import annotations
@@ -14,7 +17,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from typing import Final
+from typing import Any, Final
 
 from sqlalchemy import Engine
 
@@ -31,6 +34,8 @@ __all__ = ["GROUP_MAX", "Failed", "Outcome", "Writer", "Writers"]
 
 #: A linked group may be this long; longer than a batch, it is a batch of its own (D6).
 GROUP_MAX: Final = 10_000
+#: An answer waits at most this long for the next batch to be on its way.
+_HELD_SECONDS_MAX: Final = 0.05
 
 
 class _Pending:
@@ -53,7 +58,8 @@ class Writer:
     """
     The one writer of a government in this process.
 
-    `_queue`, `_waiting` and `_stopping` belong to `_lock`; all else to the thread.
+    `_queue`, `_waiting` and `_stopping` belong to `_lock` (the thread may peek whether the queue is
+    empty); all else belongs to the thread.
     """
 
     def __init__(
@@ -69,7 +75,15 @@ class Writer:
         pause: Callable[[float], None] = time.sleep,
     ) -> None:
         self._government = government
-        self._committer = Committer(engine, government, clock=clock, refuses=refuses, pause=pause)
+        self._committer = Committer(
+            engine,
+            government,
+            clock=clock,
+            refuses=refuses,
+            pause=pause,
+            meanwhile=self._answer,
+        )
+        self._held: dict[asyncio.AbstractEventLoop, _Answers] = {}
         self._batch_max = batch_max
         self._queue_max = queue_max
         self._committed = committed
@@ -135,7 +149,12 @@ class Writer:
             except Exception as error:  # whatever it is, callers wait for an answer
                 log.error("writer.failed", government=self._government, error=type(error).__name__)
                 outcomes = [Failed(OutcomeUnknownError())] * len(batch)
-            self._answer(batch, outcomes)
+            self._answer()
+            self._held = _by_loop(batch, outcomes)
+            if self._queue:
+                self._answer_soon()
+            else:
+                self._answer()
             self._committed(self._government)
 
     def _take(self) -> list[_Pending]:
@@ -160,21 +179,44 @@ class Writer:
         metrics.BATCH_ACTS.observe(weight)
         return batch
 
-    def _answer(self, batch: list[_Pending], outcomes: list[Outcome]) -> None:
-        by_loop: dict[asyncio.AbstractEventLoop, list[tuple[asyncio.Future[Outcome], Outcome]]] = {}
-        for pending, outcome in zip(batch, outcomes, strict=True):
-            by_loop.setdefault(pending.loop, []).append((pending.future, outcome))
-        for loop, answers in by_loop.items():
-            try:
-                loop.call_soon_threadsafe(_deliver, answers)
-            except RuntimeError:  # the loop has ended: its callers are gone
-                log.warning("writer.caller_gone", government=self._government)
+    def _answer(self) -> None:
+        """Answer what is held. Also called while the database writes the next batch."""
+        held, self._held = self._held, {}
+        for loop, answers in held.items():
+            self._call(loop, _deliver, answers)
+
+    def _answer_soon(self) -> None:
+        """However long the next batch takes to get on its way, nobody waits much longer for it."""
+        for loop, answers in self._held.items():
+            self._call(loop, _deliver_later, loop, answers)
+
+    def _call(self, loop: asyncio.AbstractEventLoop, *call: Any) -> None:
+        try:
+            loop.call_soon_threadsafe(*call)
+        except RuntimeError:  # the loop has ended: its callers are gone
+            log.warning("writer.caller_gone", government=self._government)
 
 
-def _deliver(answers: list[tuple[asyncio.Future[Outcome], Outcome]]) -> None:
+_Answers = list[tuple[asyncio.Future[Outcome], Outcome]]
+
+
+def _by_loop(
+    batch: list[_Pending], outcomes: list[Outcome]
+) -> dict[asyncio.AbstractEventLoop, _Answers]:
+    answers: dict[asyncio.AbstractEventLoop, _Answers] = {}
+    for pending, outcome in zip(batch, outcomes, strict=True):
+        answers.setdefault(pending.loop, []).append((pending.future, outcome))
+    return answers
+
+
+def _deliver(answers: _Answers) -> None:
     for future, outcome in answers:
-        if not future.done():  # a caller who hung up
+        if not future.done():  # answered before, or a caller who hung up
             future.set_result(outcome)
+
+
+def _deliver_later(loop: asyncio.AbstractEventLoop, answers: _Answers) -> None:
+    loop.call_later(_HELD_SECONDS_MAX, _deliver, answers)
 
 
 class Writers:

@@ -384,6 +384,37 @@ def test_queue_gathers_while_a_transaction_runs_and_answers_in_order(
     assert [f"R{n}" for n in range(301)] == references(engine)
 
 
+def test_answer_waits_for_no_batch_that_does_not_get_on_its_way(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is held back for the next batch is told though that one is stuck."""
+    stuck, inner = threading.Event(), Committer.post
+    sizes: list[int] = []
+
+    def post(committer: Committer, commands: Any, **kwargs: Any) -> list[Outcome]:
+        sizes.append(len(commands))
+        assert len(sizes) < 2 or stuck.wait(30)
+        return inner(committer, commands, **kwargs)
+
+    monkeypatch.setattr(Committer, "post", post)
+
+    async def run() -> tuple[bool, Outcome, Outcome]:
+        writer = Writer(engine, GOVERNMENT, clock=fixed_clock, batch_max=1)
+        first, second = writer.submit([journal("R0"), journal("R1")])
+        outcome = await asyncio.wait_for(first, 20)
+        second_was_done = second.done()
+        stuck.set()
+        answers = second_was_done, outcome, await second
+        await asyncio.to_thread(writer.stop)
+        return answers
+
+    second_was_done, *outcomes = asyncio.run(run())
+
+    assert not second_was_done
+    assert [1, 1] == sizes
+    assert all(isinstance(each, Accepted) for each in outcomes)
+
+
 def test_queue_full_refuses_at_once_and_nothing_half(engine: Engine, gate: Gate) -> None:
     """Beyond its bound the queue takes nothing; what it took is written."""
 
