@@ -30,9 +30,12 @@ NAMES = itertools.count(1)
 
 # Starts a server, says where, and waits to be ended from outside.
 STARTER = """
+import signal
 import sys
 from sqlalchemy import make_url
 from api.private_postgres import PrivatePostgres
+# A shell's background job, and with it a test run in one, is born deaf to SIGINT.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 server = PrivatePostgres(durable=False)
 server.start()
 folder = make_url(server.superuser_url()).query["host"]
