@@ -11,6 +11,7 @@ from bank_adapters.statements import (
     StatementFile,
     StatementLine,
     read_statement_file,
+    write_camt053,
     write_mt940,
 )
 
@@ -22,5 +23,6 @@ __all__ = [
     "StatementFileError",
     "StatementLine",
     "read_statement_file",
+    "write_camt053",
     "write_mt940",
 ]

@@ -9,9 +9,10 @@ BankAdapterError
     ├── EmptyFileError, OversizedFileError, BinaryContentError, UndecodableTextError
     ├── UnknownFormatError        no reader knows it
     ├── AmbiguousFormatError      several readers claim it
-    ├── UnsupportedMessageError   a SWIFT message other than an MT940
+    ├── UnsupportedMessageError   a message other than a statement, a report or an advice
     ├── StatementNotFoundError    readable text without a statement of the named format
     ├── HeaderNotFoundError       no header row of the named layout
+    ├── MalformedXmlError, DoctypeForbiddenError, UnreadableElementError
     ├── UnreadableEntryError, UnreadableBalanceError, UnreadableRowError
     ├── UnreadableAmountError, UnreadableDateError
     └── CurrencyMismatchError     one statement in two currencies
@@ -142,10 +143,10 @@ class AmbiguousFormatError(StatementFileError):
 
 
 class UnsupportedMessageError(StatementFileError):
-    """A SWIFT message that is not an end-of-day customer statement (MT940)."""
+    """A message that reports no entries of an account (an MT103, a pain.002)."""
 
     def __init__(self, message_type: str, *, position: int) -> None:
-        super().__init__(f"this is an {message_type}, not an MT940", position=position)
+        super().__init__(f"this is {message_type}, not a statement", position=position)
         self.message_type = message_type
 
 
@@ -164,6 +165,37 @@ class HeaderNotFoundError(StatementFileError):
         super().__init__(f"no row has the columns of profile {profile}: {', '.join(columns)}")
         self.profile = profile
         self.columns = columns
+
+
+class MalformedXmlError(StatementFileError):
+    """The XML is not well-formed: cut off, nested without end, or no XML at all."""
+
+    def __init__(self, reason: str, *, position: int | None = None) -> None:
+        super().__init__(f"the XML is not well-formed: {reason}", position=position)
+        self.reason = reason
+
+
+class DoctypeForbiddenError(StatementFileError):
+    """The XML has a DOCTYPE, which no bank needs and which can hide entities."""
+
+    def __init__(self, *, position: int) -> None:
+        super().__init__("the XML has a DOCTYPE, which is refused unread", position=position)
+
+
+class UnreadableElementError(StatementFileError):
+    """An element of an XML message that lacks, stands twice, or holds what it must not.
+
+    `position` counts what *element* names (`entry` or `statement`) through the file, from 1.
+    """
+
+    def __init__(self, element: str, position: int, name: str, text: str, reason: str) -> None:
+        found = f" {shown(text)}" if text else ""
+        super().__init__(f"{element} {position}: {name}{found}: {reason}")
+        self.element = element
+        self.position = position
+        self.name = name
+        self.text = text
+        self.reason = reason
 
 
 class UnreadableEntryError(StatementFileError):

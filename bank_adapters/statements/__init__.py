@@ -5,6 +5,7 @@ with the line. What is odd but has one meaning is read and noted in `warnings`; 
 up is read and says so.
 """
 
+from bank_adapters.statements.camt_writer import write_camt053
 from bank_adapters.statements.mt940_writer import OutgoingEntry, write_mt940
 from bank_adapters.statements.profile import Profile, all_profiles, parse_profile, profile_named
 from bank_adapters.statements.registry import FORMATS, SIZE_BYTES_MAX, read_statement_file
@@ -32,5 +33,6 @@ __all__ = [
     "parse_profile",
     "profile_named",
     "read_statement_file",
+    "write_camt053",
     "write_mt940",
 ]

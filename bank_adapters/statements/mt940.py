@@ -1,13 +1,14 @@
-"""SWIFT MT940, customer statement message: bytes to statements.
+"""SWIFT MT940 (customer statement) and MT942 (interim report): text to statements.
 
 Fields are grouped into pages (one balance to the next), and pages into statements: a page that
-closes with `:62M:` goes on in the page of the same account that opens with `:60M:`. What banks do
-beyond the standard is read as long as it has one meaning; arithmetic that fails is a finding
+closes with `:62M:` goes on in the page of the same account that opens with `:60M:`. A report has no
+balances; its own counts and sums (`:90D:`, `:90C:`) are held against its entries. What banks do beyond the standard is read as long as it has one meaning; arithmetic that fails is a finding
 (`adds_up`), not a refusal.
 """
 
 import re
 from dataclasses import dataclass
+from datetime import date
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -30,12 +31,18 @@ from bank_adapters.statements.statement import (
 from bank_adapters.statements.text import TextFile
 
 FORMAT = "mt940"
+REPORT_FORMAT = "mt942"
 
 # 1!a6!n3!a15d; a closing without currency is seen and takes the opening's.
 _BALANCE = re.compile(
     r":6[0245][FM]?: ?([CD])([0-9]{6}) *([A-Z]{3})? *([0-9]++(?:,[0-9]*+)?|,[0-9]++) *",
     re.IGNORECASE | re.ASCII,
 )
+# 5n3!a15d
+_TOTAL = re.compile(r":90([CD]): ?([0-9]{1,9})([A-Z]{3})([0-9]+(?:,[0-9]*)?|,[0-9]+) *", re.ASCII)
+# 3!a[1!a]15d
+_FLOOR = re.compile(r":34F: ?([A-Z]{3})[CD]?([0-9]+(?:,[0-9]*)?|,[0-9]+) *", re.ASCII)
+_REPORTED_AT = re.compile(r":13D?: ?([0-9]{6})", re.ASCII)
 _STATEMENT_NO = re.compile(r"([0-9]+)(?:/([0-9]+))?", re.ASCII)
 _BIC = "[A-Z]{6}[A-Z0-9]{2}(?:[A-Z0-9]{3})?"
 _BANK_AND_ACCOUNT = re.compile(rf"({_BIC}|[0-9]{{8}})/(.+)")
@@ -57,6 +64,17 @@ class _Part:
     lines: list[StatementLine]
     information: str
     position: int
+    is_report: bool
+    totals: list["_Total"]
+
+
+class _Total(NamedTuple):
+    """`:90D:` or `:90C:`: how many entries out or in, and their sum."""
+
+    position: int
+    sign: int
+    entries: int
+    units: int
 
 
 def claims(text: TextFile) -> bool:
@@ -82,6 +100,11 @@ def read_mt940(text: TextFile) -> tuple[list[Statement], list[Warning_]]:
     return _join_pages(parts, warnings), warnings
 
 
+def format_of(statements: list[Statement]) -> str:
+    """`mt942` for a file of nothing but interim reports, else `mt940`."""
+    return REPORT_FORMAT if all(each.kind == "intraday" for each in statements) else FORMAT
+
+
 def _read_page(lines: list[str], fields: Fields, page: Page, warnings: list[Warning_]) -> _Part:
     start = page.start + 1
     opening_text = _match_balance(lines, fields, page.opening)
@@ -92,7 +115,7 @@ def _read_page(lines: list[str], fields: Fields, page: Page, warnings: list[Warn
         raise CurrencyMismatchError(
             opening_currency, str(closing_currency), position=closing_text.position
         )
-    currency = opening_currency or closing_currency
+    currency = opening_currency or closing_currency or _reported_currency(lines, fields, page)
     decimals = decimals_of(currency)
     opening = _read_balance(opening_text, decimals, warnings)
     closing = _read_balance(closing_text, decimals, warnings)
@@ -102,7 +125,7 @@ def _read_page(lines: list[str], fields: Fields, page: Page, warnings: list[Warn
         page.entries,
         decimals=decimals,
         opened_on=opening.on if opening else None,
-        closed_on=closing.on if closing else None,
+        closed_on=closing.on if closing else _reported_on(lines, fields, page),
         warnings=warnings,
     )
     bank, account = _bank_and_account(page, currency)
@@ -113,7 +136,7 @@ def _read_page(lines: list[str], fields: Fields, page: Page, warnings: list[Warn
         ("opening", opening),
         ("closing", closing),
     ):
-        if value is None:
+        if value is None and not (page.is_report and what in {"opening", "closing"}):
             message = f"the statement that begins here has no {what}"
             warnings.append(Warning_(f"{what}_missing", start, message))
     return _Part(
@@ -129,7 +152,45 @@ def _read_page(lines: list[str], fields: Fields, page: Page, warnings: list[Warn
         read,
         " ".join(fields.text(number, lines).strip() for number in page.information),
         start,
+        page.is_report,
+        _totals(lines, fields, page, currency, decimals),
     )
+
+
+def _reported_currency(lines: list[str], fields: Fields, page: Page) -> str | None:
+    """The currency of a report, from its totals or its floor limit."""
+    for number in (*page.totals, *page.floors):
+        line = lines[fields.starts[number]]
+        if matched := _TOTAL.fullmatch(line):
+            return matched[3]
+        if matched := _FLOOR.fullmatch(line):
+            return matched[1]
+    return None
+
+
+def _reported_on(lines: list[str], fields: Fields, page: Page) -> date | None:
+    if page.reported_at is None:
+        return None
+    matched = _REPORTED_AT.match(lines[fields.starts[page.reported_at]])
+    return swift_date(matched[1]) if matched else None
+
+
+def _totals(
+    lines: list[str], fields: Fields, page: Page, currency: str | None, decimals: int
+) -> list[_Total]:
+    totals = []
+    for number in page.totals:
+        start = fields.starts[number]
+        matched = _TOTAL.fullmatch(lines[start])
+        if matched is None:
+            reason = "not a total (count, currency, amount with decimal comma)"
+            raise UnreadableBalanceError(lines[start], reason, position=start + 1)
+        mark, count, its_currency, amount = matched.groups()
+        if currency is not None and its_currency != currency:
+            raise CurrencyMismatchError(currency, its_currency, position=start + 1)
+        units = swift_units(amount, decimals, position=start + 1)
+        totals.append(_Total(start + 1, 1 if mark == "C" else -1, int(count), units))
+    return totals
 
 
 class _BalanceText(NamedTuple):
@@ -251,6 +312,14 @@ def _join_pages(parts: list[_Part], warnings: list[Warning_]) -> list[Statement]
     for part in parts:
         key = (part.account, part.statement_no)
         group = unfinished.pop(key, None)
+        if part.is_report:
+            if group is None or part.page is None or part.page != (group[-1].page or 0) + 1:
+                group = []
+                groups.append(group)
+            group.append(part)
+            if not part.totals:
+                unfinished[key] = group
+            continue
         if part.opening is None or not part.opening.is_intermediate or group is None:
             if part.opening is not None and part.opening.is_intermediate:
                 message = "the page before this one is not in the file"
@@ -266,11 +335,14 @@ def _join_pages(parts: list[_Part], warnings: list[Warning_]) -> list[Statement]
 def _statement(group: list[_Part], warnings: list[Warning_]) -> Statement:
     first, last = group[0], group[-1]
     sums = [part.adds_up for part in group]
-    sums += [_follows(earlier, later, warnings) for earlier, later in pairwise(group)]
+    if not first.is_report:
+        sums += [_follows(earlier, later, warnings) for earlier, later in pairwise(group)]
     if last.closing is not None and last.closing.is_intermediate:
         message = "the page after this one is not in the file"
         warnings.append(Warning_("later_page_missing", last.closing.position, message))
     adds_up = None if None in sums else all(sums)
+    for total in last.totals:
+        _check_total(total, group, warnings)
     return Statement(
         bank=first.bank,
         account=first.account,
@@ -278,7 +350,7 @@ def _statement(group: list[_Part], warnings: list[Warning_]) -> Statement:
         decimals=first.decimals,
         statement_no=first.statement_no,
         page=first.page,
-        kind="end_of_day",
+        kind="intraday" if first.is_report else "end_of_day",
         opening=first.opening,
         closing=last.closing,
         adds_up=False if False in sums else adds_up,
@@ -286,6 +358,21 @@ def _statement(group: list[_Part], warnings: list[Warning_]) -> Statement:
         information=" ".join(part.information for part in group if part.information),
         position=first.position,
     )
+
+
+def _check_total(total: _Total, group: list[_Part], warnings: list[Warning_]) -> None:
+    """The bank's count and sum, which may or may not speak of expected entries as well."""
+    lines = [line for part in group for line in part.lines if line.amount_units * total.sign > 0]
+    booked = [line for line in lines if line.status == "booked"]
+    given = (total.entries, total.units)
+    if all(given != (len(c), abs(sum(x.amount_units for x in c))) for c in (booked, lines)):
+        decimals = group[0].decimals
+        read = units_text(abs(booked_units(booked)), decimals)
+        message = (
+            f"the report counts {total.entries} entries of {units_text(total.units, decimals)}"
+            f" {'in' if total.sign > 0 else 'out'}; {len(booked)} of {read} were read"
+        )
+        warnings.append(Warning_("summary_differs", total.position, message))
 
 
 def _follows(earlier: _Part, later: _Part, warnings: list[Warning_]) -> bool:

@@ -1,4 +1,8 @@
-"""Fields of an MT940 text to pages: one header, one opening, its entries, one closing."""
+"""Fields of an MT940 or MT942 text to pages: one header, one opening, its entries, one closing.
+
+A page of an MT942 (interim report) has no balances; its floor limit (`:34F:`) or totals (`:90D:`,
+`:90C:`) tell it, where no header block does.
+"""
 
 import re
 from dataclasses import dataclass, field
@@ -28,10 +32,15 @@ class Page:
     closing: int | None = None
     entries: list[int] = field(default_factory=list)
     information: list[int] = field(default_factory=list)
+    is_report: bool = False
+    floors: list[int] = field(default_factory=list)
+    totals: list[int] = field(default_factory=list)
+    reported_at: int | None = None
 
     @property
     def has_body(self) -> bool:
-        return bool(self.entries) or self.opening is not None or self.closing is not None
+        has_balance = self.opening is not None or self.closing is not None
+        return bool(self.entries) or has_balance or bool(self.totals)
 
 
 def group_pages(lines: list[str], fields: Fields) -> list[Page]:
@@ -43,10 +52,11 @@ def group_pages(lines: list[str], fields: Fields) -> list[Page]:
     pages: list[Page] = []
     page: Page | None = None
     sender: str | None = None
+    is_report = False
     is_behind_entry = False
 
     def turn(start: int, *, keep_account: bool = False, keep_number: bool = False) -> Page:
-        new = Page(start, sender=sender)
+        new = Page(start, sender=sender, is_report=is_report)
         if page is not None and keep_account:
             new.account = page.account
             new.number = page.number if keep_number else None
@@ -74,13 +84,14 @@ def group_pages(lines: list[str], fields: Fields) -> list[Page]:
             page.information.append(number)
         elif tag == HEADER_BLOCK:
             if message_type := _MESSAGE_TYPE.search(lines[start]):
-                _refuse_other_messages(message_type[1], start)
+                is_report = _is_report(message_type[1], start)
             if found := _SENDER_IN.search(lines[start]) or _SENDER_OUT.search(lines[start]):
                 sender = found[1]
             page = None
         elif tag == END_OF_MESSAGE:
             page = None
             sender = None
+            is_report = False
         elif tag == "20":
             page = turn(start)
         elif tag in {"25", "25P"}:
@@ -103,12 +114,18 @@ def group_pages(lines: list[str], fields: Fields) -> list[Page]:
                 page = turn(start, keep_account=True, keep_number=True)
             page.closing = number
         elif tag in {"34F", "90C", "90D"}:
-            _refuse_other_messages("942", start)
-        # :21:, :13D:, :64: and :65: say nothing about the entries.
+            if page is None or (tag == "34F" and page.has_body):
+                page = turn(start, keep_account=True)
+            page.is_report = True
+            (page.floors if tag == "34F" else page.totals).append(number)
+        elif tag in {"13", "13D"} and page is not None:
+            page.reported_at = number
+        # :21:, :64: and :65: say nothing about the entries.
     return pages
 
 
-def _refuse_other_messages(message_type: str, start: int) -> None:
-    # 950 has the same fields without :86:.
-    if message_type not in {"940", "950"}:
+def _is_report(message_type: str, start: int) -> bool:
+    # 950 has the fields of 940 without :86:.
+    if message_type not in {"940", "942", "950"}:
         raise UnsupportedMessageError(f"MT{message_type}", position=start + 1)
+    return message_type == "942"

@@ -11,13 +11,14 @@ from bank_adapters.errors import (
     UnknownFormatError,
     UnsupportedFormatError,
 )
-from bank_adapters.statements import csv_profiles, mt940
+from bank_adapters.statements import camt, csv_profiles, mt940
 from bank_adapters.statements.profile import Profile, all_profiles, profile_named
 from bank_adapters.statements.statement import Statement, StatementFile, Warning_
 from bank_adapters.statements.text import ENCODINGS, TextFile, read_text
 
 SIZE_BYTES_MAX = 256 * 1024 * 1024
-FORMATS = (mt940.FORMAT, csv_profiles.FORMAT)
+FORMATS = (mt940.FORMAT, mt940.REPORT_FORMAT, camt.FORMAT, csv_profiles.FORMAT)
+_SWIFT = frozenset({mt940.FORMAT, mt940.REPORT_FORMAT})
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,9 +41,10 @@ def read_statement_file(
 ) -> StatementFile:
     """Read the bytes of one statement file into values.
 
-    *format* is `mt940` or `csv`; *profile* a layout of `csv` by name, or one the caller read with
-    `parse_profile`. Without them the file is read if exactly one reader claims it. *account* is
-    used where the layout carries none. *name* is only carried along.
+    *format* is `mt940` or `mt942` (one reader takes both), `camt` (camt.052, .053 and .054) or
+    `csv`; *profile* a layout of `csv` by name, or one the caller read with `parse_profile`. Without
+    them the file is read if exactly one reader claims it. *account* is used where the layout
+    carries none. *name* is only carried along.
 
     Raises BankAdapterError: StatementFileError for a file that cannot be read without guessing,
     UnsupportedFormatError and UnknownProfileError for wrong use.
@@ -50,14 +52,36 @@ def read_statement_file(
     readers = _readers(format, profile, account)
     if len(data) > size_bytes_max:
         raise OversizedFileError(len(data), size_bytes_max)
-    reader, text = _choose(readers, data, is_named=format == mt940.FORMAT or profile is not None)
+    if format == camt.FORMAT or (format is None and profile is None and camt.claims(data)):
+        statements, warnings = camt.read_camt(data)
+        return _file(data, camt.FORMAT, statements, warnings, name=name)
+    reader, text = _choose(readers, data, is_named=format in _SWIFT or profile is not None)
     statements, warnings = reader.read(text)
+    return _file(
+        data,
+        mt940.format_of(statements) if reader.format == mt940.FORMAT else reader.format,
+        statements,
+        [*text.warnings, *warnings],
+        name=name,
+        profile=reader.profile.name if reader.profile else None,
+    )
+
+
+def _file(
+    data: bytes,
+    format_name: str,
+    statements: list[Statement],
+    warnings: list[Warning_],
+    *,
+    name: str | None,
+    profile: str | None = None,
+) -> StatementFile:
     return StatementFile(
         file_sha256=hashlib.sha256(data).hexdigest(),
-        format=reader.format,
+        format=format_name,
         statements=tuple(statements),
-        warnings=text.warnings + tuple(warnings),
-        profile=reader.profile.name if reader.profile else None,
+        warnings=tuple(warnings),
+        profile=profile,
         name=name,
     )
 
@@ -85,12 +109,12 @@ def _readers(
     if format_name is not None and format_name not in FORMATS:
         raise UnsupportedFormatError(format_name, f"there are {', '.join(FORMATS)}")
     if profile is not None:
-        if format_name == mt940.FORMAT:
+        if format_name in {*_SWIFT, camt.FORMAT}:
             raise UnsupportedFormatError(format_name, "it has one layout and takes no profile")
         found = profile_named(profile) if isinstance(profile, str) else profile
         return [_csv_reader(found, account)]
     readers = []
-    if format_name in {None, mt940.FORMAT}:
+    if format_name is None or format_name in _SWIFT:
         readers.append(_mt940_reader())
     if format_name in {None, csv_profiles.FORMAT}:
         readers += [_csv_reader(each, account) for each in all_profiles()]

@@ -17,6 +17,7 @@ PIECES = st.sampled_from(
         *(b":", b"-", b"\r", b"\n", b",", b".", b";", b'"', b"\x00", b"\x1a", b"\xff", b"9" * 400),
         *(b":61:", b":86:", b":20:", b":28C:1/2\n", b":62F:", b":62M:", b":60M:", b"{1:", b"-}\n"),
         *(b"000000", b"NONREF", b"//", b"IDR", b"USD", b"RC", b"?20", b"/EREF/", b"Saldo Awal;"),
+        *(b"<Ntry>", b"</Ntry>", b"<Amt>", b"</", b"&amp;", b"<!DOCTYPE a>", b"<![CDATA[", b"CRDT"),
     ]
 )
 
@@ -37,7 +38,8 @@ def mutated_files(draw):
 def test_file_damaged_anyhow_is_read_or_refused_by_name(mutated):
     """Damage of any kind gives a StatementFile that prints, or a BankAdapterError."""
     name, data = mutated
-    for options in ({}, {"format": "mt940"} if name.startswith("mt940") else {}):
+    format_name = next((each for each in ("mt940", "camt") if name.startswith(each)), None)
+    for options in ({}, {"format": format_name}):
         try:
             file = read_statement_file(data, **options)
         except BankAdapterError as refused:
@@ -49,7 +51,7 @@ def test_file_damaged_anyhow_is_read_or_refused_by_name(mutated):
 
 
 @settings(max_examples=100, deadline=None)
-@given(st.binary(max_size=300), st.sampled_from(["mt940", "csv", None]))
+@given(st.binary(max_size=300), st.sampled_from(["mt940", "camt", "csv", None]))
 def test_bytes_of_any_kind_are_read_or_refused_by_name(data, format_name):
     """Arbitrary bytes never give anything but a value or a named refusal."""
     try:

@@ -3,7 +3,7 @@
 import pytest
 
 from bank_adapters import read_statement_file
-from bank_adapters.errors import BinaryContentError, UnknownFormatError
+from bank_adapters.errors import BinaryContentError, UnknownFormatError, UnsupportedMessageError
 from tests.bank_adapters.helpers import codes, sample
 
 FIGURES = [
@@ -124,11 +124,11 @@ def test_sample_generic_without_an_account_takes_the_callers():
     ("name", "error"),
     [
         ("bank-jatim-sample.xlsx", BinaryContentError),
-        ("camt053-ing.xml", UnknownFormatError),
+        ("pain002-nordea-txn-reject.xml", UnsupportedMessageError),
         ("README.md", UnknownFormatError),
     ],
 )
 def test_sample_of_another_kind_is_refused_by_name(name, error):
-    """A sheet, an XML file and prose are not statements that these readers know."""
+    """A sheet, another message and prose are not statements that these readers know."""
     with pytest.raises(error):
         read_statement_file(sample(name))

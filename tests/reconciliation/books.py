@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import BigInteger, Connection, Engine, LargeBinary, Table, text
 
 from api.engine import begin, make_engine, reading
-from bank_adapters.statements import OutgoingEntry, write_mt940
+from bank_adapters.statements import OutgoingEntry, write_camt053, write_mt940
 from ledger import tables as lt
 from ledger.commands import PostJournal, ReverseJournal
 from ledger.errors import LedgerError
@@ -129,6 +129,17 @@ class Book:
             on,
             lines,
         )
+
+    def camt(
+        self,
+        lines: Sequence[OutgoingEntry],
+        *,
+        on: date,
+        opening_sen: int | None = None,
+    ) -> bytes:
+        """The same as camt.053."""
+        opening = self.balance_sen if opening_sen is None else opening_sen
+        return write_camt053(NUMBER, "IDR", 1, Money(opening), on, on, lines, created_at=NOW)
 
     def deliver(
         self, lines: Sequence[OutgoingEntry], *, on: date = date(2026, 11, 11)

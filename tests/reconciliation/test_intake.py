@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import text
 
 from reconciliation import read_import
-from tests.reconciliation.books import ACCOUNT, OPENING_SEN, Book, out, sp2d
+from tests.reconciliation.books import ACCOUNT, NUMBER, OPENING_SEN, Book, out, sp2d
 
 D11, D12, D13, D14 = (date(2026, 11, day) for day in (11, 12, 13, 14))
 
@@ -38,6 +38,29 @@ def test_file_imported_again_changes_nothing(book: Book) -> None:
 
     assert (True, 0) == (answer["replayed"], answer["new"])
     assert before == book.everything()
+
+
+def test_day_known_from_one_format_is_confirmed_in_another(book: Book) -> None:
+    """MT940 first, camt.053 after it: the same lines, and the next day is new."""
+    lines = [out(-500_00, "BIAYA", bank_ref="B1"), out(700_00, "STS/RKUD/0001", ref="S1")]
+    book.deliver(lines, on=D11)
+    again = book.camt(lines, on=D11, opening_sen=OPENING_SEN)
+    answer = book.take(again)
+
+    assert ("camt", 0, 2) == (answer["format"], answer["new"], answer["statements"][0]["confirmed"])
+    answer = book.take(book.camt([out(5_00, "JASA GIRO", on=D12)], on=D12))
+    assert ("admitted", 1) == (answer["statements"][0]["status"], answer["new"])
+    assert [("2026-11-12",)] == book.rows("SELECT covers_from FROM statement WHERE chain_n = 2")
+    assert [] == book.findings()
+
+
+def test_interim_report_is_refused_as_one(book: Book) -> None:
+    """What is not an end-of-day statement proves no balance and admits no line."""
+    report = f":20:R\n:25:{NUMBER}\n:28C:1/1\n:34F:IDR0,\n:61:2611111111C1,00NTRFX\n-\n"
+    error = book.refused(report.encode())
+
+    assert "not_end_of_day" == error.code
+    assert [] == book.rows("SELECT id FROM statement")
 
 
 def test_lines_equal_in_one_file_are_both_kept(book: Book) -> None:

@@ -1,0 +1,539 @@
+"""ISO 20022 camt.053 (statement), camt.052 (report) and camt.054 (advice), in every version.
+
+The fields that `camt_xml` gathers become values here. Only booked entries move money; the direction
+is what `CdtDbtInd` says, and `RvslInd` does not turn it again. An entry's amount is the entry's: the
+transactions below it are details, kept as `sub_entries` where they add up to it (declared charges
+included). Positions are ordinals: of the entry in the file, or of the statement.
+
+`read_camt` gives whole statements; `stream_camt` hands on each line and forgets it, so that memory
+does not grow with the file.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
+from datetime import date, time
+from typing import Final
+
+from bank_adapters.errors import CurrencyMismatchError, UnreadableElementError
+from bank_adapters.statements.amounts import DIGITS_MAX, decimals_of, units_text
+from bank_adapters.statements.camt_xml import (
+    CHUNK_BYTES,
+    FORMAT,
+    Entry,
+    Fields,
+    Head,
+    read_parts,
+)
+from bank_adapters.statements.statement import (
+    Balance,
+    Kind,
+    Statement,
+    StatementLine,
+    Status,
+    Warning_,
+)
+
+__all__ = ["FORMAT", "claims", "read_camt", "stream_camt"]
+
+_KINDS: Final[dict[str, Kind]] = {
+    "camt.053": "end_of_day",
+    "camt.052": "intraday",
+    "camt.054": "advice",
+}
+_STATUSES: Final[dict[str, Status]] = {
+    "BOOK": "booked",
+    "PDNG": "pending",
+    "FUTR": "pending",
+    "INFO": "info",
+}
+_SIGNS: Final = {"CRDT": 1, "DBIT": -1}
+_TRUTH: Final = {"true": True, "1": True, "false": False, "0": False}
+#: XML Schema's decimal without a sign: `1250.5`, `000149.87`, `.5`. No exponent, no grouping.
+_DECIMAL: Final = re.compile(r"([0-9]*)(?:\.([0-9]*))?", re.ASCII)
+_DATE: Final = re.compile(r"([0-9]{4})-([0-9]{2})-([0-9]{2})(?:Z|[+-][0-9]{2}:[0-9]{2})?", re.ASCII)
+_DATE_TIME: Final = re.compile(
+    r"([0-9]{4})-([0-9]{2})-([0-9]{2})T([0-9]{2}):([0-9]{2}):([0-9]{2})(?:\.[0-9]+)?"
+    r"(Z|[+-][0-9]{2}:[0-9]{2})?",
+    re.ASCII,
+)
+_WESTERN: Final = frozenset({"Z", "+00:00", "-00:00"})
+_NOT_PROVIDED: Final = frozenset({"NOTPROVIDED", "NONREF", "NOT PROVIDED"})
+#: A remark that fills its field goes on in the next one, in the middle of a word if need be.
+_USTRD_CHARACTERS: Final = 140
+_LOOKED_AT_BYTES: Final = 4096
+
+
+def claims(data: bytes) -> bool:
+    """Whether the bytes look like a message of ISO 20022. Proposes only."""
+    start = data[:_LOOKED_AT_BYTES]
+    if start.startswith((b"\xff\xfe", b"\xfe\xff")):
+        start = start.replace(b"\x00", b"")[2:]
+    start = start.removeprefix(b"\xef\xbb\xbf").lstrip()
+    return start.startswith(b"<") and (b"iso:20022" in start or b"camt.05" in start)
+
+
+def read_camt(data: bytes) -> tuple[list[Statement], list[Warning_]]:
+    """All statements of the file, in its order, and the warnings about them.
+
+    Raises subclasses of StatementFileError, with the entry or statement, where it would have to
+    guess.
+    """
+    warnings: list[Warning_] = []
+    statements: list[Statement] = []
+    lines: list[StatementLine] = []
+    pieces = (data[n : n + CHUNK_BYTES] for n in range(0, len(data), CHUNK_BYTES))
+    for part in stream_camt(pieces, warnings):
+        if isinstance(part, StatementLine):
+            lines.append(part)
+        else:
+            statements.append(replace(part, lines=tuple(lines)))
+            lines = []
+    return statements, warnings
+
+
+def stream_camt(
+    chunks: Iterable[bytes], warnings: list[Warning_]
+) -> Iterator[StatementLine | Statement]:
+    """The lines of each statement, then the statement itself without lines. Raises as `read_camt`."""
+    reading: _Reading | None = None
+    for part in read_parts(chunks):
+        if isinstance(part, Head):
+            reading = _Reading(part, warnings)
+        elif isinstance(part, Entry):
+            if reading is None:
+                raise AssertionError("a head comes before its entries")
+            yield reading.line(part)
+        else:
+            yield (reading or _Reading(part.head, warnings)).statement()
+            reading = None
+
+
+@dataclass(slots=True)
+class _Reading:
+    """One statement while its entries come in."""
+
+    head: Head
+    warnings: list[Warning_]
+    account: str | None = field(init=False)
+    currency: str | None = field(init=False)
+    decimals: int = field(init=False)
+    booked_units: int = 0
+    #: number and sum of entries in, and of entries out, whatever their status
+    totals: dict[int, list[int]] = field(default_factory=lambda: {1: [0, 0], -1: [0, 0]})
+    _days: dict[str, tuple[date | None, time | None]] = field(default_factory=dict)
+    _western: bool = False
+
+    def __post_init__(self) -> None:
+        fields = self.head.fields
+        self.account = fields.get("Acct/Id/IBAN") or fields.get("Acct/Id/Othr/Id")
+        self.currency = fields.get("Acct/Ccy")
+        for balance in self.head.balances:
+            self._check_currency(balance.get("Amt@Ccy"), self.head.n)
+        self.decimals = decimals_of(self.currency)
+
+    # --- an entry ------------------------------------------------------------------------------
+
+    def line(self, entry: Entry) -> StatementLine:
+        """One entry. Raises UnreadableElementError, CurrencyMismatchError."""
+        fields, n = entry.fields, entry.n
+        self._check_currency(fields.get("Amt@Ccy"), n)
+        self.decimals = decimals_of(self.currency)
+        units = self._signed(fields, "entry", n)
+        status = self._status(fields, n)
+        sign = 1 if _need(fields, "CdtDbtInd", "entry", n) == "CRDT" else -1
+        total = self.totals[sign]
+        total[0] += 1
+        total[1] += abs(units)
+        if status == "booked":
+            self.booked_units += units
+        reversal = self._truth(fields, "RvslInd", n)
+        booked_on, booked_time = self._day(fields, "BookgDt", n)
+        value_on, _ = self._day(fields, "ValDt", n)
+        entry_on = booked_on
+        if booked_on is None and value_on is not None:
+            booked_on = value_on
+            self._warn("booking_date_missing", n, "no booking date; counted for its value date")
+        transactions = entry.transactions
+        details = tuple(
+            self._transaction(each, entry, status, booked_on, value_on, entry_on, reversal)
+            for each in transactions
+        )
+        only = details[0] if len(details) == 1 else None
+        sub_entries = self._sub_entries(entry, units, details)
+        batch = [*fields.get("NtryDtls/Btch/PmtInfId", ()), *fields.get("NtryDtls/Btch/MsgId", ())]
+        bank_reference = fields.get("AcctSvcrRef") or (only.bank_reference if only else None)
+        narrative = _joined(
+            [only.narrative if only else "", fields.get("AddtlNtryInf", "")]
+            if len(details) < 2
+            else [fields.get("AddtlNtryInf", "")]
+        )
+        return StatementLine(
+            n,
+            booked_on,
+            value_on,
+            entry_on,
+            booked_time,
+            units,
+            None,
+            reversal,
+            status,
+            None if bank_reference in _NOT_PROVIDED else bank_reference,
+            (only.reference if only else None) or (batch[0] if batch else None),
+            only.counterparty if only else None,
+            narrative,
+            _code(fields) or (only.transaction_code if only else None),
+            sub_entries,
+            entry.raw,
+        )
+
+    def _transaction(
+        self,
+        fields: Fields,
+        entry: Entry,
+        status: Status,
+        booked_on: date | None,
+        value_on: date | None,
+        entry_on: date | None,
+        reversal: bool,
+    ) -> StatementLine:
+        """A transaction below an entry; its amount is the entry's where it has none of its own."""
+        n = entry.n
+        direction = fields.get("CdtDbtInd") or entry.fields["CdtDbtInd"]
+        sign = _SIGNS.get(direction)
+        if sign is None:
+            raise UnreadableElementError("entry", n, "TxDtls/CdtDbtInd", direction, _NO_DIRECTION)
+        key = "Amt" if "Amt" in fields else "AmtDtls/TxAmt/Amt"
+        text = fields.get(key)
+        currency = fields.get(f"{key}@Ccy")
+        if text is None or (currency is not None and currency != self.currency):
+            units = self._signed(entry.fields, "entry", n)
+        else:
+            units = sign * self._units(text, f"TxDtls/{key}", "entry", n)
+        # A reversal names the parties of the payment that it reverses.
+        is_out = (sign < 0) != reversal
+        party = "Cdtr" if is_out else "Dbtr"
+        name = fields.get(f"RltdPties/{party}/Nm") or fields.get(f"RltdPties/{party}/Pty/Nm")
+        reference = next(
+            (
+                fields[key]
+                for key in ("Refs/EndToEndId", "Refs/InstrId", "Refs/PmtInfId")
+                if fields.get(key) and fields[key] not in _NOT_PROVIDED
+            ),
+            None,
+        )
+        reasons = [fields[key] for key in ("RtrInf/Rsn/Cd",) if key in fields]
+        narrative = _joined(
+            [
+                _remittance(fields.get("RmtInf/Ustrd", ())),
+                *fields.get("RmtInf/Strd/CdtrRefInf/Ref", ()),
+                *fields.get("RmtInf/Strd/AddtlRmtInf", ()),
+                *reasons,
+                *fields.get("RtrInf/AddtlInf", ()),
+                fields.get("AddtlTxInf", ""),
+            ]
+        )
+        return StatementLine(
+            n,
+            booked_on,
+            value_on,
+            entry_on,
+            None,
+            units,
+            None,
+            reversal,
+            status,
+            fields.get("Refs/AcctSvcrRef") or fields.get("Refs/TxId"),
+            reference,
+            name,
+            narrative,
+            _code(fields) or _code(entry.fields),
+            (),
+            "",
+        )
+
+    def _sub_entries(
+        self, entry: Entry, units: int, details: tuple[StatementLine, ...]
+    ) -> tuple[StatementLine, ...]:
+        """The transactions where they explain the entry, with declared charges as a line of its own."""
+        difference = units - sum(each.amount_units for each in details)
+        if not details or (len(details) == 1 and not difference):
+            return ()
+        if not difference:
+            return details
+        charges = self._charges(entry)
+        if abs(difference) == charges:
+            model = details[0]
+            return (
+                *details,
+                model._replace(
+                    amount_units=difference,
+                    reference=None,
+                    bank_reference=None,
+                    counterparty=None,
+                    narrative="charges",
+                    transaction_code=None,
+                ),
+            )
+        message = (
+            f"the entry's transactions miss its amount by {units_text(difference, self.decimals)}"
+            " and are left out"
+        )
+        self._warn("details_do_not_add_up", entry.n, message)
+        return ()
+
+    def _charges(self, entry: Entry) -> int:
+        """The charges that the entry declares, else those that its transactions declare."""
+        for level in ([entry.fields], entry.transactions):
+            for key in ("Chrgs/TtlChrgsAndTaxAmt", "Chrgs/Rcrd/Amt", "Chrgs/Amt"):
+                texts = [text for fields in level for text in fields.get(key, ())]
+                if texts:
+                    return sum(self._units(text, key, "entry", entry.n) for text in texts)
+        return 0
+
+    # --- the statement --------------------------------------------------------------------------
+
+    def statement(self) -> Statement:
+        """What the statement says of itself; whether it adds up. Raises as `line`."""
+        head, fields = self.head, self.head.fields
+        page, is_first, is_last = self._pages()
+        opening, closing = self._balances(is_first=is_first, is_last=is_last)
+        for what, value in (
+            ("account", self.account),
+            ("currency", self.currency),
+            ("opening", opening),
+            ("closing", closing),
+        ):
+            if value is None and (what in {"account", "currency"} or head.message == "camt.053"):
+                self._warn(f"{what}_missing", head.n, f"statement {head.n} has no {what}")
+        adds_up = None
+        if opening is not None and closing is not None:
+            difference = closing.units - opening.units - self.booked_units
+            adds_up = not difference
+            if difference:
+                self._warn("does_not_add_up", head.n, self._miss(opening, closing, difference))
+        self._check_summary()
+        texts = (fields.get(f"Addtl{each}Inf", "") for each in ("Stmt", "Rpt", "Ntfctn"))
+        return Statement(
+            bank=fields.get("Acct/Svcr/FinInstnId/BICFI") or fields.get("Acct/Svcr/FinInstnId/BIC"),
+            account=self.account,
+            currency=self.currency,
+            decimals=self.decimals,
+            statement_no=fields.get("ElctrncSeqNb") or fields.get("LglSeqNb") or fields.get("Id"),
+            page=page,
+            kind=_KINDS[head.message],
+            opening=opening,
+            closing=closing,
+            adds_up=adds_up,
+            lines=(),
+            information=" ".join(text for text in texts if text),
+            position=head.n,
+        )
+
+    def _miss(self, opening: Balance, closing: Balance, difference: int) -> str:
+        opened, moved, closed, missing = (
+            units_text(each, self.decimals)
+            for each in (opening.units, self.booked_units, closing.units, difference)
+        )
+        return f"opening {opened} and entries {moved} miss closing {closed} by {missing}"
+
+    def _pages(self) -> tuple[int | None, bool, bool]:
+        """Page number, whether it is the first, whether it is the last."""
+        fields, n = self.head.fields, self.head.n
+        text = fields.get("Pgntn/PgNb")
+        if text is None:
+            return None, True, True
+        if not (text.isascii() and text.isdigit() and len(text) < 10):
+            raise UnreadableElementError("statement", n, "PgNb", text, "not a page number")
+        last = fields.get("Pgntn/LastPgInd", "true")
+        if last not in _TRUTH:
+            raise UnreadableElementError("statement", n, "LastPgInd", last, "not true or false")
+        return int(text), int(text) <= 1, _TRUTH[last]
+
+    def _balances(self, *, is_first: bool, is_last: bool) -> tuple[Balance | None, Balance | None]:
+        """Opening (OPBD, else PRCD) and closing (CLBD); between pages and in reports, ITBD."""
+        n = self.head.n
+        found: dict[str, list[Balance]] = {}
+        for fields in self.head.balances:
+            code = fields.get("Tp/CdOrPrtry/Cd") or fields.get("Tp/CdOrPrtry/Prtry") or ""
+            on, _ = self._day(fields, "Dt", n, element="statement")
+            units = self._signed(fields, "statement", n)
+            found.setdefault(code, []).append(Balance(units, on, n, code == "ITBD"))
+        for code in ("OPBD", "PRCD", "CLBD"):
+            if len({(each.units, each.on) for each in found.get(code, ())}) > 1:
+                raise UnreadableElementError(
+                    "statement", n, "Bal", code, "stands twice and differs"
+                )
+        between = found.get("ITBD", [])
+        openings = found.get("OPBD") or found.get("PRCD") or []
+        opening = openings[0] if openings else None
+        closing = found["CLBD"][0] if "CLBD" in found else None
+        if "OPBD" in found and "PRCD" in found:
+            self._check_previous(found["PRCD"][0], found["OPBD"][0])
+        if opening is None and between and (not is_first or closing is None):
+            opening, *between = between
+        if closing is None and between:
+            closing = between[-1]
+        if opening is not None and not is_first:
+            opening = replace(opening, is_intermediate=True)
+        if closing is not None and not is_last:
+            closing = replace(closing, is_intermediate=True)
+        return opening, closing
+
+    def _check_previous(self, previous: Balance, opening: Balance) -> None:
+        if previous.units != opening.units:
+            before, now = (units_text(b.units, self.decimals) for b in (previous, opening))
+            message = f"opens with {now}, but says that the statement before closed with {before}"
+            self._warn("previous_differs", self.head.n, message)
+
+    def _check_summary(self) -> None:
+        """The bank's own counts and sums against what was read."""
+        fields, n = self.head.fields, self.head.n
+        for name, signs in (
+            ("TtlNtries", (1, -1)),
+            ("TtlCdtNtries", (1,)),
+            ("TtlDbtNtries", (-1,)),
+        ):
+            read = [sum(self.totals[sign][k] for sign in signs) for k in (0, 1)]
+            count = fields.get(f"TxsSummry/{name}/NbOfNtries")
+            if count is not None and count.lstrip("0") != (str(read[0]) if read[0] else ""):
+                self._warn(
+                    "summary_differs", n, f"{name} says {count[:20]} entries, {read[0]} read"
+                )
+            total = fields.get(f"TxsSummry/{name}/Sum")
+            if total is not None and self._units(total, f"{name}/Sum", "statement", n) != read[1]:
+                text = units_text(read[1], self.decimals)
+                self._warn(
+                    "summary_differs", n, f"{name} says {total[:40]}, the entries give {text}"
+                )
+
+    # --- texts to values --------------------------------------------------------------------------
+
+    def _check_currency(self, found: str | None, n: int) -> None:
+        if found is None:
+            return
+        if self.currency is None:
+            self.currency = found
+        elif found != self.currency:
+            raise CurrencyMismatchError(self.currency, found, position=n)
+
+    def _signed(self, fields: Fields, element: str, n: int) -> int:
+        direction = _need(fields, "CdtDbtInd", element, n)
+        sign = _SIGNS.get(direction)
+        if sign is None:
+            raise UnreadableElementError(element, n, "CdtDbtInd", direction, _NO_DIRECTION)
+        return sign * self._units(_need(fields, "Amt", element, n), "Amt", element, n)
+
+    def _units(self, text: str, name: str, element: str, n: int) -> int:
+        matched = _DECIMAL.fullmatch(text)
+        if matched is None or text in {"", "."}:
+            reason = "not a decimal number (digits, one point, no sign)"
+            raise UnreadableElementError(element, n, name, text, reason)
+        whole, fraction = matched[1], (matched[2] or "").rstrip("0")
+        if len(fraction) > self.decimals:
+            reason = f"{len(fraction)} decimals where at most {self.decimals} can be"
+            raise UnreadableElementError(element, n, name, text, reason)
+        if len(whole) > DIGITS_MAX:
+            raise UnreadableElementError(element, n, name, text, f"more than {DIGITS_MAX} digits")
+        return int((whole or "0") + fraction.ljust(self.decimals, "0"))
+
+    def _status(self, fields: Fields, n: int) -> Status:
+        text = fields.get("Sts") or fields.get("Sts/Cd") or fields.get("Sts/Prtry")
+        if text is None:
+            if self.head.message == "camt.053":
+                # A statement reports what is booked (ISO 20022, BankToCustomerStatement, scope).
+                self._warn("status_missing", n, "no status; a statement's entries are booked")
+                return "booked"
+            raise UnreadableElementError("entry", n, "Sts", "", "missing: booked or not?")
+        status = _STATUSES.get(text)
+        if status is None:
+            known = ", ".join(_STATUSES)
+            raise UnreadableElementError("entry", n, "Sts", text, f"not one of {known}")
+        return status
+
+    def _truth(self, fields: Fields, name: str, n: int) -> bool:
+        text = fields.get(name)
+        if text is None:
+            return False
+        if text not in _TRUTH:
+            raise UnreadableElementError("entry", n, name, text, "not true or false")
+        return _TRUTH[text]
+
+    def _day(
+        self, fields: Fields, name: str, n: int, *, element: str = "entry"
+    ) -> tuple[date | None, time | None]:
+        """The day as it is printed, in the bank's own zone, and the time where there is one."""
+        text = fields.get(f"{name}/Dt") or fields.get(f"{name}/DtTm")
+        if text is None:
+            return None, None
+        known = self._days.get(text)
+        if known is None:
+            known = self._days[text] = self._read_day(text, name, element, n)
+        return known
+
+    def _read_day(
+        self, text: str, name: str, element: str, n: int
+    ) -> tuple[date | None, time | None]:
+        matched = _DATE_TIME.fullmatch(text) or _DATE.fullmatch(text)
+        if matched is None:
+            raise UnreadableElementError(element, n, name, text, "not a date of ISO 8601")
+        groups = matched.groups()
+        if len(groups) > 3 and groups[6] in _WESTERN and not self._western:
+            self._western = True
+            message = f"{text} is in UTC; the day is taken as printed and may be the day before"
+            self._warn("date_in_utc", n, message)
+        try:
+            day = date(int(groups[0]), int(groups[1]), int(groups[2]))
+            hour = groups[3] if len(groups) > 3 else None
+            clock = time(int(hour), int(groups[4]), int(groups[5])) if hour is not None else None
+        except ValueError:
+            self._warn("impossible_date", n, f"{text} is a day or a time that does not exist")
+            return None, None
+        return day, clock
+
+    def _warn(self, code: str, position: int, message: str) -> None:
+        self.warnings.append(Warning_(code, position, message))
+
+
+_NO_DIRECTION: Final = "neither CRDT nor DBIT"
+
+
+def _need(fields: Fields, name: str, element: str, n: int) -> str:
+    text = fields.get(name)
+    if text is None:
+        raise UnreadableElementError(element, n, name, "", "missing")
+    return str(text)
+
+
+def _code(fields: Fields) -> str | None:
+    """`PMNT-ICDT-ESCT`, else the bank's own code."""
+    if domain := fields.get("BkTxCd/Domn/Cd"):
+        parts = (
+            domain,
+            fields.get("BkTxCd/Domn/Fmly/Cd"),
+            fields.get("BkTxCd/Domn/Fmly/SubFmlyCd"),
+        )
+        return "-".join(part for part in parts if part)
+    code = fields.get("BkTxCd/Prtry/Cd")
+    return None if code is None else str(code)
+
+
+def _remittance(texts: Iterable[str]) -> str:
+    """Remarks in a row: one that fills its field goes on in the next without a space."""
+    joined = ""
+    was_full = True
+    for text in texts:
+        joined += text if was_full else f" {text}"
+        was_full = len(text) >= _USTRD_CHARACTERS
+    return joined
+
+
+def _joined(texts: Iterable[str]) -> str:
+    """Remarks with a space between them, without those that another says already."""
+    joined = ""
+    for text in texts:
+        if text and text.strip() not in joined:
+            joined += f" {text.strip()}"
+    return joined.strip()

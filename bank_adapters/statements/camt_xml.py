@@ -1,0 +1,409 @@
+"""The XML of a camt message to plain fields, one entry at a time.
+
+Expat calls us for each element; what a statement, a balance, an entry or a transaction says is
+gathered in a dictionary by its path below that element (`Refs/EndToEndId`; an amount's currency
+under `Amt@Ccy`). Namespaces and versions (camt.053.001.02 and later) do not matter here: elements
+go by their local names. Nothing is kept once it was handed on, so memory does not grow with the
+file. A DOCTYPE is refused before anything behind it is read: entities, inner or outer, are then
+impossible.
+"""
+
+from __future__ import annotations
+
+import re
+from codecs import getincrementaldecoder
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any, Final, Literal
+from xml.parsers import expat
+
+from bank_adapters.errors import (
+    DoctypeForbiddenError,
+    EmptyFileError,
+    MalformedXmlError,
+    StatementFileError,
+    StatementNotFoundError,
+    UndecodableTextError,
+    UnreadableElementError,
+    UnsupportedMessageError,
+)
+
+FORMAT: Final = "camt"
+CHUNK_BYTES: Final = 1 << 20
+_DEPTH_MAX: Final = 64
+_ENCODINGS: Final = (*("utf-8", "utf-16", "us-ascii", "iso-8859-1", "iso-8859-15", "windows-1252"),)
+_NAMESPACE: Final = re.compile(
+    r"urn:(?:iso|swift):.*?((?:camt|pain|pacs|head|admi)\.[0-9]{3})\.[0-9]{3}(?:\.[0-9]{2})?"
+)
+
+#: Below the root: message and its statements, by the local names of all versions.
+_MESSAGES: Final = {
+    "BkToCstmrStmt": ("camt.053", "Stmt"),
+    "BkToCstmrAcctRpt": ("camt.052", "Rpt"),
+    "BkToCstmrDbtCdtNtfctn": ("camt.054", "Ntfctn"),
+}
+_PAGES: Final = frozenset({"StmtPgntn", "RptPgntn", "NtfctnPgntn"})
+
+Fields = dict[str, Any]
+"""Text by path; a list of texts for the paths of `_REPEATED`."""
+
+_STATEMENT: Final = frozenset(
+    {
+        "Id",
+        "ElctrncSeqNb",
+        "LglSeqNb",
+        "FrToDt/FrDtTm",
+        "FrToDt/FrDt",
+        "Acct/Id/IBAN",
+        "Acct/Id/Othr/Id",
+        "Acct/Ccy",
+        "Acct/Svcr/FinInstnId/BICFI",
+        "Acct/Svcr/FinInstnId/BIC",
+        "Pgntn/PgNb",
+        "Pgntn/LastPgInd",
+        "TxsSummry/TtlNtries/NbOfNtries",
+        "TxsSummry/TtlCdtNtries/NbOfNtries",
+        "TxsSummry/TtlCdtNtries/Sum",
+        "TxsSummry/TtlDbtNtries/NbOfNtries",
+        "TxsSummry/TtlDbtNtries/Sum",
+        "AddtlStmtInf",
+        "AddtlRptInf",
+        "AddtlNtfctnInf",
+    }
+)
+_BALANCE: Final = frozenset(
+    {"Tp/CdOrPrtry/Cd", "Tp/CdOrPrtry/Prtry", "Amt", "CdtDbtInd", "Dt/Dt", "Dt/DtTm"}
+)
+_BOTH: Final = frozenset(
+    {
+        "Amt",
+        "CdtDbtInd",
+        "BkTxCd/Domn/Cd",
+        "BkTxCd/Domn/Fmly/Cd",
+        "BkTxCd/Domn/Fmly/SubFmlyCd",
+        "BkTxCd/Prtry/Cd",
+        "Chrgs/TtlChrgsAndTaxAmt",
+        "Chrgs/Amt",
+        "Chrgs/Rcrd/Amt",
+    }
+)
+_ENTRY: Final = _BOTH | {
+    "RvslInd",
+    "Sts",
+    "Sts/Cd",
+    "Sts/Prtry",
+    "BookgDt/Dt",
+    "BookgDt/DtTm",
+    "ValDt/Dt",
+    "ValDt/DtTm",
+    "AcctSvcrRef",
+    "AddtlNtryInf",
+    "NtryDtls/Btch/MsgId",
+    "NtryDtls/Btch/PmtInfId",
+}
+_TRANSACTION: Final = _BOTH | {
+    "Refs/AcctSvcrRef",
+    "Refs/PmtInfId",
+    "Refs/InstrId",
+    "Refs/EndToEndId",
+    "Refs/TxId",
+    "AmtDtls/TxAmt/Amt",
+    "RltdPties/Dbtr/Nm",
+    "RltdPties/Dbtr/Pty/Nm",
+    "RltdPties/Cdtr/Nm",
+    "RltdPties/Cdtr/Pty/Nm",
+    "RmtInf/Ustrd",
+    "RmtInf/Strd/CdtrRefInf/Ref",
+    "RmtInf/Strd/AddtlRmtInf",
+    "AddtlTxInf",
+    "RtrInf/Rsn/Cd",
+    "RtrInf/AddtlInf",
+}
+_REPEATED: Final = frozenset(
+    {
+        "RmtInf/Ustrd",
+        "RmtInf/Strd/CdtrRefInf/Ref",
+        "RmtInf/Strd/AddtlRmtInf",
+        "RtrInf/AddtlInf",
+        "Chrgs/TtlChrgsAndTaxAmt",
+        "Chrgs/Amt",
+        "Chrgs/Rcrd/Amt",
+        "NtryDtls/Btch/MsgId",
+        "NtryDtls/Btch/PmtInfId",
+    }
+)
+
+_Context = Literal["", "statement", "balance", "entry", "transaction"]
+_WANTED: Final[dict[_Context, frozenset[str]]] = {
+    "": frozenset(),
+    "statement": _STATEMENT,
+    "balance": _BALANCE,
+    "entry": _ENTRY,
+    "transaction": _TRANSACTION,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """A statement's own fields and balances, known when its first entry begins or it ends.
+
+    `n` is its place in the file (from 1); `message` is `camt.052`, `camt.053` or `camt.054`.
+    """
+
+    n: int
+    message: str
+    fields: Fields
+    balances: list[Fields]
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """An entry, its place among the file's entries (from 1), and its text as it stands."""
+
+    n: int
+    fields: Fields
+    transactions: list[Fields]
+    raw: str
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """A statement is over; `head` has what stood behind its entries too."""
+
+    head: Head
+
+
+Part = Head | Entry | End
+
+
+def read_parts(chunks: Iterable[bytes]) -> Iterator[Part]:
+    """The statements of a message, each as its head, its entries and its end; no head without entries.
+
+    *chunks* are the file's bytes in any pieces. Raises MalformedXmlError, DoctypeForbiddenError,
+    UnreadableElementError, UnsupportedMessageError, StatementNotFoundError.
+    """
+    is_wide = False
+    parser: Any = None
+    gatherer: _Gatherer | None = None
+    decode = getincrementaldecoder("utf-16")()
+    for chunk in chunks:
+        if gatherer is None:
+            is_wide = chunk.startswith((b"\xff\xfe", b"\xfe\xff"))
+            parser = expat.ParserCreate("utf-8" if is_wide else None, " ")
+            gatherer = _Gatherer(parser)
+            parser.buffer_text = True
+            parser.StartElementHandler = gatherer.start
+            parser.EndElementHandler = gatherer.end
+            parser.CharacterDataHandler = gatherer.data
+            parser.StartDoctypeDeclHandler = gatherer.doctype
+            if not is_wide:
+                parser.XmlDeclHandler = gatherer.declared
+        yield from gatherer.feed(decode.decode(chunk).encode() if is_wide else chunk)
+    if gatherer is None:
+        raise EmptyFileError
+    yield from gatherer.feed(decode.decode(b"", True).encode(), is_last=True)
+    if not gatherer.statements:
+        raise gatherer.nothing_found()
+
+
+class _Node(dict[str, "_Node"]):
+    """An element's place in the tree of names: made once, however often it occurs."""
+
+    __slots__ = (
+        "context",
+        "depth",
+        "key",
+        "local",
+        "message",
+        "opens",
+        "parent",
+        "path",
+        "repeated",
+    )
+
+    def __init__(self, parent: _Node | None, name: str) -> None:
+        super().__init__()
+        self.parent = parent
+        self.local = name.rpartition(" ")[2]
+        self.depth: int = 0 if parent is None else parent.depth + 1
+        #: The message whose statements stand right below, or in which this element stands.
+        self.message = ""
+        #: What is gathered here: for an element that opens a context, the new one.
+        self.context: _Context = ""
+        self.opens = False
+        self.path = ""
+        #: `path` where the context wants its text, else "".
+        self.key = ""
+        self.repeated = False
+
+    def __missing__(self, name: str) -> _Node:
+        node = _Node(self, name)
+        if node.depth > _DEPTH_MAX:
+            raise MalformedXmlError(f"more than {_DEPTH_MAX} elements within each other")
+        if self.local == "Document":
+            message = _MESSAGES.get(node.local.removesuffix("V01"))
+            node.message = message[0] if message else ""
+        elif self.message:
+            node.message = self.message
+            node.opens, node.context = _opened(self, node.local)
+            if not node.opens:
+                node.context = self.context
+                local = "Pgntn" if node.local in _PAGES else node.local
+                node.path = local if self.opens else f"{self.path}/{local}"
+                node.key = node.path if node.path in _WANTED[node.context] else ""
+                node.repeated = node.key in _REPEATED
+        self[name] = node
+        return node
+
+
+def _opened(parent: _Node, local: str) -> tuple[bool, _Context]:
+    if not parent.context:
+        is_statement = any((parent.message, local) == each for each in _MESSAGES.values())
+        return is_statement, "statement" if is_statement else ""
+    if parent.context == "statement" and parent.opens and local in {"Bal", "Ntry"}:
+        return True, "balance" if local == "Bal" else "entry"
+    if parent.context == "entry" and parent.path == "NtryDtls" and local == "TxDtls":
+        return True, "transaction"
+    return False, ""
+
+
+@dataclass(slots=True)
+class _Gatherer:
+    """Expat's handlers. What is complete waits in `parts` to be taken."""
+
+    parser: Any
+    parts: list[Part] = field(default_factory=list)
+    #: Bytes from `window_from` on; an entry's text is cut from them.
+    window: bytes = b""
+    window_from: int = 0
+    encoding: str = "utf-8"
+    statements: int = 0
+    entries: int = 0
+    _node: _Node = field(default_factory=lambda: _Node(None, ""))
+    _text: str = ""
+    _fields: Fields = field(default_factory=dict)
+    _head: Head | None = None
+    _entry: Fields = field(default_factory=dict)
+    _entry_from: int = -1
+    _transactions: list[Fields] = field(default_factory=list)
+    #: The statement whose head was handed on.
+    _announced: int = 0
+
+    def feed(self, chunk: bytes, *, is_last: bool = False) -> list[Part]:
+        """Raises MalformedXmlError, DoctypeForbiddenError, UnreadableElementError."""
+        self.window += chunk
+        try:
+            self.parser.Parse(chunk, is_last)
+        except expat.ExpatError as error:
+            raise MalformedXmlError(expat.ErrorString(error.code), position=error.lineno) from None
+        kept = self._entry_from if self._entry_from >= 0 else self.window_from + len(self.window)
+        self.window = self.window[kept - self.window_from :]
+        self.window_from = kept
+        parts, self.parts = self.parts, []
+        return parts
+
+    def nothing_found(self) -> StatementFileError:
+        """Why a whole message gave no statement."""
+        names = [name for node in self._tree() for name in node]
+        for name in names:
+            if found := _NAMESPACE.match(name):
+                message = found[1]
+                if message not in {each for each, _ in _MESSAGES.values()}:
+                    return UnsupportedMessageError(message, position=1)
+        return StatementNotFoundError(FORMAT)
+
+    def _tree(self) -> list[_Node]:
+        root = self._node
+        while root.parent is not None:
+            root = root.parent
+        return [root, *root.values()]
+
+    # --- handlers ------------------------------------------------------------------------------
+
+    def declared(self, _version: str, encoding: str | None, _standalone: int) -> None:
+        if encoding is not None:
+            if encoding.lower() not in _ENCODINGS:
+                raise UndecodableTextError(_ENCODINGS)
+            self.encoding = encoding
+
+    def doctype(self, *_: object) -> None:
+        raise DoctypeForbiddenError(position=self.parser.CurrentLineNumber)
+
+    def start(self, name: str, attributes: dict[str, str]) -> None:
+        node = self._node = self._node[name]
+        self._text = ""
+        if node.opens:
+            self._open(node)
+        elif attributes and node.key and "Ccy" in attributes:
+            self._fields[f"{node.key}@Ccy"] = attributes["Ccy"]
+
+    def data(self, text: str) -> None:
+        self._text += text
+
+    def end(self, _name: str) -> None:
+        node = self._node
+        if node.parent is not None:
+            self._node = node.parent
+        if key := node.key:
+            if text := self._text.strip():
+                self._keep(node, key, text)
+        elif node.opens:
+            self._close(node)
+        self._text = ""
+
+    # --- contexts ------------------------------------------------------------------------------
+
+    def _keep(self, node: _Node, key: str, text: str) -> None:
+        fields = self._fields
+        if node.repeated:
+            fields.setdefault(key, []).append(text)
+        elif key in fields:
+            element, n = self._place()
+            raise UnreadableElementError(element, n, key, text, "stands twice")
+        else:
+            fields[key] = text
+
+    def _place(self) -> tuple[str, int]:
+        if self._entry_from >= 0:
+            return "entry", self.entries
+        return "statement", self.statements
+
+    def _open(self, node: _Node) -> None:
+        self._fields = {}
+        if node.context == "statement":
+            self.statements += 1
+            self._head = Head(self.statements, node.message, self._fields, [])
+        elif node.context == "entry":
+            self.entries += 1
+            self._entry = self._fields
+            self._entry_from = self.parser.CurrentByteIndex
+            self._transactions = []
+
+    def _close(self, node: _Node) -> None:
+        head = self._head
+        if head is None:
+            raise AssertionError("a balance or an entry opens within a statement")
+        if node.context == "transaction":
+            self._transactions.append(self._fields)
+            self._fields = self._entry
+            return
+        if node.context == "statement":
+            self.parts.append(End(head))
+            self._head, self._fields = None, {}
+            return
+        if node.context == "balance":
+            head.balances.append(self._fields)
+        else:
+            if self._announced != head.n:
+                self._announced = head.n
+                self.parts.append(head)
+            self.parts.append(Entry(self.entries, self._entry, self._transactions, self._raw()))
+            self._entry_from = -1
+        self._fields = head.fields
+
+    def _raw(self) -> str:
+        last = self.parser.CurrentByteIndex - self.window_from
+        last = self.window.index(b">", last) + 1
+        return self.window[self._entry_from - self.window_from : last].decode(
+            self.encoding, "replace"
+        )
