@@ -43,6 +43,7 @@ __all__ = [
     "Line",
     "LineBody",
     "check_draft",
+    "check_feed_kind",
     "check_text",
     "complete_bank_accounts",
     "draft_of",
@@ -58,6 +59,7 @@ AMOUNT_MAX_SEN: Final = 9 * 10**17
 DESCRIPTION_MAX: Final = 1_000
 #: What other acts post as: journals by hand, reversals of a journal, the opening of a book.
 RESERVED_KINDS: Final = frozenset({"manual", "reversal", "opening"})
+_FEED_KIND: Final = re.compile(r"\*|[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 
 # No control characters (C0, DEL, C1), no line or paragraph separators: text that is printed in a
 # register or a terminal stays on its line.
@@ -360,6 +362,15 @@ def _check_counterpart(line: Line, settings: Settings) -> None:
     wanted = {"1.1.13.": ("PPKD", "SKPD"), "3.1.03.": ("SKPD", "PPKD")}.get(line.account[:7])
     if wanted is None or (settings.entities[line.entity], kind) != wanted:
         raise CounterpartRequiredError(account=line.account, counterpart=line.counterpart[:80])
+
+
+def check_feed_kind(field: str, kind: str) -> None:
+    """Whether *kind* can stand in the policy `feed`. Raises InvalidFieldError, naming *field*."""
+    if _FEED_KIND.fullmatch(kind) is None:
+        raise InvalidFieldError(field, "is a kind of journal, or *", ascii(kind)[:80])
+    if kind.lower() in RESERVED_KINDS:
+        rule = f"is a kind that is fed: {', '.join(sorted(RESERVED_KINDS))} belong to other acts"
+        raise InvalidFieldError(field, rule, kind)
 
 
 def _check_source(draft: Draft, settings: Settings) -> None:

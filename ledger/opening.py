@@ -29,7 +29,7 @@ from ledger.errors import (
     InvalidFieldError,
     LedgerError,
 )
-from ledger.journals import AMOUNT_MAX_SEN, Draft, Line, check_day, check_text
+from ledger.journals import AMOUNT_MAX_SEN, Draft, Line, check_day, check_feed_kind, check_text
 from ledger.money import sen_text
 from ledger.session import open_session
 from ledger.settings import FOREVER
@@ -61,7 +61,6 @@ EQUITY_ACCOUNT: Final = "3.1.01.01.01.0001"
 _GOVERNMENT = re.compile(r"[1-9][0-9](\.[0-9]{2})?")
 _ORIGIN = re.compile(r"[a-z0-9][a-z0-9./-]{0,99}")
 _BANK_ACCOUNT = re.compile(r"[0-9]{3}:[0-9]{6,20}")
-_FEED_KIND = re.compile(r"\*|[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 
 
 class BookExistsError(LedgerError):
@@ -123,8 +122,7 @@ def check_new_book(book: NewBook) -> None:
     if not book.fiscal_years or not all(1945 <= year <= 9998 for year in book.fiscal_years):
         raise InvalidFieldError("fiscal_years", "are 1945 to 9998", str(list(book.fiscal_years)))
     for kind in book.feed:
-        if _FEED_KIND.fullmatch(kind) is None:
-            raise InvalidFieldError("feed", "is a kind of journal, or *", ascii(kind)[:80])
+        check_feed_kind("feed", kind)
     if not 0 <= book.opening_balance_sen <= AMOUNT_MAX_SEN:
         raise InvalidFieldError(
             "opening_balance", "is 0.00 or more", sen_text(book.opening_balance_sen)

@@ -13,7 +13,7 @@ from typing import ClassVar, Final
 from ledger.acts import Act, Done, Hands, act_leaf, insert_row, must_match
 from ledger.documents.numbers import SP2D_NUMBER_PATTERN, SP2D_NUMBER_POLICY
 from ledger.errors import InvalidFieldError, LedgerError, UnknownAccountError
-from ledger.journals import check_day, check_text, is_rkud_cash
+from ledger.journals import check_day, check_feed_kind, check_text, is_rkud_cash
 from ledger.session import Session
 
 __all__ = [
@@ -50,20 +50,15 @@ POLICY_MEANINGS: Final[dict[str, str]] = {
     SP2D_NUMBER_POLICY: f"how the number of an SP2D is printed, until then {SP2D_NUMBER_PATTERN}",
 }
 
-_FEED_KIND = re.compile(r"\*|[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 _PART = r"(?:[A-Za-z0-9 ./_-]|\{(?:region|kind|skpd|month)\})*"
 # Without the serial two SP2Ds of a year would get one number, without the year those of two years.
 _NUMBER_PATTERN = re.compile(
     rf"(?=.{{1,120}}\Z){_PART}(?:\{{serial\}}{_PART}\{{year\}}|\{{year\}}{_PART}\{{serial\}}){_PART}"
 )
-_FORMS: Final = {
-    "feed": (_FEED_KIND, "is a kind of journal, or *"),
-    SP2D_NUMBER_POLICY: (
-        _NUMBER_PATTERN,
-        "holds {serial} and {year} once each, and else letters, digits, ./_- and"
-        " {region}, {kind}, {skpd}, {month}",
-    ),
-}
+_NUMBER_RULE: Final = (
+    "holds {serial} and {year} once each, and else letters, digits, ./_- and"
+    " {region}, {kind}, {skpd}, {month}"
+)
 _ENTITY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _BANK_ACCOUNT = re.compile(r"[0-9]{3}:[0-9]{6,20}")
 
@@ -133,8 +128,10 @@ class SetPolicy(Act):
             raise InvalidFieldError(
                 "value", f"is one of {', '.join(values)}", ascii(self.value)[:80]
             )
-        if not values:
-            must_match("value", self.value, *_FORMS[self.name])
+        if self.name == "feed":
+            check_feed_kind("value", self.value)
+        elif not values:
+            must_match("value", self.value, _NUMBER_PATTERN, _NUMBER_RULE)
         check_day("valid_from", self.valid_from)
         return self
 

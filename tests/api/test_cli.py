@@ -60,6 +60,7 @@ def test_init_again_is_refused_and_changes_nothing(book: Book) -> None:
         (["--opening-balance", "1.00", "--opening-on", "9998-01-01"], "future_effective_date"),
         (["--opening-balance", "1.00", "--opening-on", "2001-01-01"], "fiscal_year_not_open"),
         (["--feed", "a b"], "invalid_field"),
+        (["--feed", "Opening"], "invalid_field"),
     ],
 )
 def test_init_with_a_wrong_value_is_refused_by_name(

@@ -177,6 +177,8 @@ REFUSED: list[tuple[str, Any, str, dict[str, object]]] = [
     ("number without a year", Propose(ADMIN_1, SetPolicy("sp2d_number", "SP2D/{serial}", "2027-01-01")), "invalid_field", {"field": "value"}),
     ("number of two serials", Propose(ADMIN_1, SetPolicy("sp2d_number", "{serial}/{serial}/{year}", "2027-01-01")), "invalid_field", {"field": "value"}),
     ("number of parts unknown", Propose(ADMIN_1, SetPolicy("sp2d_number", "{serial}/{dinas}/{year}", "2027-01-01")), "invalid_field", {"field": "value"}),
+    ("kind that is not fed", Propose(ADMIN_1, SetPolicy("feed", "Manual", "2026-01-01")), "invalid_field", {"field": "value"}),
+    ("no kind", Propose(ADMIN_1, SetPolicy("feed", "**", "2026-01-01")), "invalid_field", {"field": "value"}),
     ("policy in the past", Propose(ADMIN_1, SetPolicy("recognition", "on_cair", "2026-01-01")), "invalid_field", {"field": "valid_from"}),
     ("policy again", Propose(ADMIN_1, SetPolicy("feed", "*", "0001-01-01")), "policy_exists", {}),
 ]  # fmt: skip
