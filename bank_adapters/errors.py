@@ -7,6 +7,7 @@ BankAdapterError
 ├── UnwritableStatementError      the MT940 writer was given what the format cannot carry
 └── StatementFileError            a file that cannot be read without guessing
     ├── EmptyFileError, OversizedFileError, BinaryContentError, UndecodableTextError
+    ├── UnsafeArchiveError        a ZIP that can't be unpacked within limits
     ├── UnknownFormatError        no reader knows it
     ├── AmbiguousFormatError      several readers claim it
     ├── UnsupportedMessageError   a message other than a statement, a report or an advice
@@ -87,11 +88,18 @@ class UnwritableStatementError(BankAdapterError):
 
 
 class StatementFileError(BankAdapterError):
-    """A file that cannot be read without guessing."""
+    """A file that cannot be read without guessing. `member` is its name within an archive."""
+
+    member: str | None = None
 
     def __init__(self, message: str, *, position: int | None = None) -> None:
         super().__init__(message if position is None else f"line {position}: {message}")
         self.position = position
+
+    def in_member(self, member: str) -> None:
+        """Say in which file of an archive it was."""
+        self.member = member
+        self.args = (f"{shown(member)}: {self}",)
 
 
 class EmptyFileError(StatementFileError):
@@ -108,6 +116,14 @@ class OversizedFileError(StatementFileError):
         super().__init__(f"the file has {size_bytes} bytes; at most {size_bytes_max} are read")
         self.size_bytes = size_bytes
         self.size_bytes_max = size_bytes_max
+
+
+class UnsafeArchiveError(StatementFileError):
+    """A ZIP archive that is damaged, encrypted, or too large once it is unpacked."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"the archive is refused: {reason}")
+        self.reason = reason
 
 
 class BinaryContentError(StatementFileError):

@@ -199,18 +199,18 @@ def first_day(statement: Statement) -> date:
     return min((day for day in days if day is not None), default=closing or date.min)
 
 
-def covers_from(statement: Statement, *, opening_is_start: bool) -> date:
+def covers_from(statement: Statement) -> date:
     """
     The first day whose movements the statement reports.
 
-    The date of an opening balance is the day that begins with it in sheets (*opening_is_start*). In
-    MT940 it is the day before's close as a rule; banks that print the statement's own day are
+    The date of an opening balance is the day that begins with it in sheets (`opening_is_start`). In
+    messages it is the day before's close as a rule; banks that print the statement's own day are
     recognised by an entry, or the closing, of that day.
     """
     on = statement.opening.on if statement.opening else None
     if on is None:
         return first_day(statement)
-    if opening_is_start or first_day(statement) <= on:
+    if statement.opening_is_start or first_day(statement) <= on:
         return on
     return on + timedelta(days=1)
 

@@ -360,7 +360,7 @@ def _write(
         detail_c = session.private(
             "detail", refusal.message, subject=f"statement:{file.file_sha256}"
         )
-    covered = covers_from(statement, opening_is_start=file.format == "csv").isoformat()
+    covered = covers_from(statement).isoformat()
     row: dict[str, bulk.Value] = {
         "id": statement_id,
         "bank_account": command.bank_account,

@@ -191,7 +191,8 @@ def _statement_formats() -> str:
 
     return "\n".join(
         [
-            f"Formats (--format): {', '.join(FORMATS)}. Layouts of csv (--profile):",
+            f"Formats (--format): {', '.join(FORMATS)}",
+            "Layouts of csv and xlsx (--profile):",
             table((profile.name, profile.title) for profile in all_profiles()),
             "",
             prose(

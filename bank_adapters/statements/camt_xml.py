@@ -296,7 +296,9 @@ class _Gatherer:
             self.parser.Parse(chunk, is_last)
         except expat.ExpatError as error:
             raise MalformedXmlError(expat.ErrorString(error.code), position=error.lineno) from None
-        kept = self._entry_from if self._entry_from >= 0 else self.window_from + len(self.window)
+        # Expat may not have looked at the last bytes yet: the start of a tag, cut by the chunk.
+        looked_at = max(self.parser.CurrentByteIndex, self.window_from)
+        kept = self._entry_from if self._entry_from >= 0 else looked_at
         self.window = self.window[kept - self.window_from :]
         self.window_from = kept
         parts, self.parts = self.parts, []

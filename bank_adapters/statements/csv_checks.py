@@ -103,6 +103,7 @@ def statement_of_rows(
         adds_up=adds_up,
         lines=tuple(lines),
         position=position,
+        opening_is_start=True,
     )
 
 

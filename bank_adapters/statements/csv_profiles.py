@@ -1,11 +1,11 @@
-"""Bank CSV files read by a profile: rows to statements.
+"""Bank CSV files and sheets read by a profile: rows to statements.
 
 A row is an entry, a check row (opening, closing, totals) or a refusal; none is skipped because it
 could not be understood. Rows may stand newest first: the chain of running balances tells.
 """
 
 import csv
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import date, time
 from typing import NamedTuple
@@ -44,6 +44,18 @@ class Row(NamedTuple):
     raw: str
 
 
+class Source(NamedTuple):
+    """A table that can be gone through more than once; `last` is the position of its end."""
+
+    rows: Callable[[Profile], Iterator[Row]]
+    last: int
+
+
+def text_source(text: TextFile) -> Source:
+    """The records of a CSV file."""
+    return Source(lambda profile: _rows(text.lines, profile.delimiter), len(text.lines))
+
+
 class Header(NamedTuple):
     """Where each field's column is. Only `narrative` may have several."""
 
@@ -62,14 +74,14 @@ class _Table:
     account_label: str | None = None
 
 
-def find_header(text: TextFile, profile: Profile) -> Header:
+def find_header(source: Source, profile: Profile) -> Header:
     """The first row that carries every column of the layout.
 
     Raises HeaderNotFoundError; InvalidProfileError where a field's names match two columns.
     """
     needed = [name for name in profile.columns if name not in profile.optional_columns]
     try:
-        for number, row in enumerate(_rows(text.lines, profile.delimiter)):
+        for number, row in enumerate(source.rows(profile)):
             if number >= _HEADER_ROWS_MAX:
                 break
             columns = _columns(row, profile)
@@ -95,16 +107,16 @@ def _columns(row: Row, profile: Profile) -> dict[str, list[int]]:
     return columns
 
 
-def read_csv(
-    text: TextFile, profile: Profile, *, account: str | None = None
+def read_table(
+    source: Source, profile: Profile, *, account: str | None = None
 ) -> tuple[list[Statement], list[Warning_]]:
-    """Read all accounts of the file; *account* is used where neither column nor label names one.
+    """Read all accounts of the table; *account* is used where neither column nor label names one.
 
     Raises subclasses of StatementFileError, with the line, where it would have to guess.
     """
-    header = find_header(text, profile)
+    header = find_header(source, profile)
     reader = _TableReader(profile, header)
-    table = reader.read(_rows(text.lines, profile.delimiter))
+    table = reader.read(source.rows(profile))
     warnings = reader.warnings
     fallback = table.account_label or account
     if not table.lines:  # a month without entries is still a statement
@@ -136,7 +148,7 @@ def read_csv(
         )
     for missing in sorted(profile.expects - table.checks.found):
         message = f"a complete file of this layout has a row for {missing}; this one has none"
-        warnings.append(Warning_("footer_missing", len(text.lines), message))
+        warnings.append(Warning_("footer_missing", source.last, message))
     return statements, warnings
 
 

@@ -1,8 +1,9 @@
-"""Layouts of bank CSV files as data: one TOML file a layout, so a new bank needs no code.
+"""Layouts of bank CSV files and sheets as data: one TOML file a layout, so a new bank needs no code.
 
 Keys of a profile (all texts; * must be there):
 
     name*, title*, delimiter*   title says which bank's export this is; delimiter is one character
+                                (of the layout's CSV form; a sheet has cells)
     evidence                    where the layout was seen
     bank                        bank code for the statement; absent: the caller knows
     encodings                   tried in order (default UTF-8, then cp1252, then latin-1)

@@ -1,23 +1,34 @@
 """Which reader a file belongs to. A reader may propose itself; two proposals are a refusal."""
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from bank_adapters.errors import (
     AmbiguousFormatError,
     HeaderNotFoundError,
     OversizedFileError,
+    StatementFileError,
     UnknownFormatError,
+    UnsafeArchiveError,
     UnsupportedFormatError,
+    shown,
 )
-from bank_adapters.statements import camt, csv_profiles, mt940
+from bank_adapters.statements import camt, csv_profiles, mt940, sheets
+from bank_adapters.statements.archive import UNPACKED_BYTES_MAX, read_members
 from bank_adapters.statements.profile import Profile, all_profiles, profile_named
 from bank_adapters.statements.statement import Statement, StatementFile, Warning_
 from bank_adapters.statements.text import ENCODINGS, TextFile, read_text
+from bank_adapters.statements.workbook import is_workbook
 
 SIZE_BYTES_MAX = 256 * 1024 * 1024
-FORMATS = (mt940.FORMAT, mt940.REPORT_FORMAT, camt.FORMAT, csv_profiles.FORMAT)
+ARCHIVE = "zip"
+FORMATS = (
+    *(mt940.FORMAT, mt940.REPORT_FORMAT, camt.FORMAT, csv_profiles.FORMAT, sheets.FORMAT),
+    ARCHIVE,
+)
+_ARCHIVE_STARTS = (b"PK\x03\x04", b"PK\x05\x06")
 _SWIFT = frozenset({mt940.FORMAT, mt940.REPORT_FORMAT})
 
 
@@ -41,21 +52,46 @@ def read_statement_file(
 ) -> StatementFile:
     """Read the bytes of one statement file into values.
 
-    *format* is `mt940` or `mt942` (one reader takes both), `camt` (camt.052, .053 and .054) or
-    `csv`; *profile* a layout of `csv` by name, or one the caller read with `parse_profile`. Without
-    them the file is read if exactly one reader claims it. *account* is used where the layout
-    carries none. *name* is only carried along.
+    *format* is `mt940` or `mt942` (one reader takes both), `camt` (camt.052, .053 and .054), `csv`,
+    `xlsx`, or `zip` (an archive of such files, read in the order of their names); *profile* a layout
+    of `csv` and `xlsx` by name, or one the caller read with `parse_profile`. Without them the file
+    is read if exactly one reader claims it. *account* is used where the layout carries none. *name*
+    is only carried along.
 
     Raises BankAdapterError: StatementFileError for a file that cannot be read without guessing,
     UnsupportedFormatError and UnknownProfileError for wrong use.
     """
-    readers = _readers(format, profile, account)
+    _check_options(format, profile)
     if len(data) > size_bytes_max:
         raise OversizedFileError(len(data), size_bytes_max)
-    if format == camt.FORMAT or (format is None and profile is None and camt.claims(data)):
+    asked = _Asked(None if format == ARCHIVE else format, profile, account)
+    if data.startswith(_ARCHIVE_STARTS):
+        members = read_members(data)
+        if not is_workbook(members):
+            return _read_archive(data, members, asked, name)
+        if asked.format in {None, sheets.FORMAT}:
+            return _read_sheets(data, members, asked, name)
+    if format in {sheets.FORMAT, ARCHIVE}:
+        raise UnsafeArchiveError("it is no ZIP archive")
+    return _read_one(data, asked, name)
+
+
+class _Asked(NamedTuple):
+    """What the caller asked for."""
+
+    format: str | None
+    profile: str | Profile | None
+    account: str | None
+
+
+def _read_one(data: bytes, asked: _Asked, name: str | None) -> StatementFile:
+    """A file that is no archive."""
+    if asked.format == camt.FORMAT or (asked[:2] == (None, None) and camt.claims(data)):
         statements, warnings = camt.read_camt(data)
         return _file(data, camt.FORMAT, statements, warnings, name=name)
-    reader, text = _choose(readers, data, is_named=format in _SWIFT or profile is not None)
+    readers = _readers(*asked)
+    is_named = asked.format in _SWIFT or asked.profile is not None
+    reader, text = _choose(readers, data, is_named=is_named)
     statements, warnings = reader.read(text)
     return _file(
         data,
@@ -65,6 +101,57 @@ def read_statement_file(
         name=name,
         profile=reader.profile.name if reader.profile else None,
     )
+
+
+def _read_sheets(
+    data: bytes, members: Mapping[str, bytes], asked: _Asked, name: str | None
+) -> StatementFile:
+    profiles = all_profiles() if asked.profile is None else (_profile(asked.profile),)
+    statements, warnings, used = sheets.read_sheets(members, profiles, account=asked.account)
+    return _file(data, sheets.FORMAT, statements, warnings, name=name, profile=used.name)
+
+
+def _read_archive(
+    data: bytes, members: Mapping[str, bytes], asked: _Asked, name: str | None
+) -> StatementFile:
+    """Every file of an archive; one that can't be read refuses them all."""
+    statements: list[Statement] = []
+    warnings: list[Warning_] = []
+    profiles: set[str | None] = set()
+    left = UNPACKED_BYTES_MAX
+    for member in sorted(members):
+        content = members[member]
+        inner: Mapping[str, bytes] = {}
+        if content.startswith(_ARCHIVE_STARTS):
+            inner = read_members(content)
+            left -= sum(map(len, inner.values()))
+            if not is_workbook(inner):
+                raise UnsafeArchiveError(f"{shown(member)} is an archive again")
+            if left < 0:
+                raise UnsafeArchiveError(f"its workbooks hold more than {UNPACKED_BYTES_MAX} bytes")
+        try:
+            read = _read_member(content, inner, asked, member)
+        except StatementFileError as refused:
+            refused.in_member(member)
+            raise
+        statements += read.statements
+        profiles.add(read.profile)
+        warnings += [
+            Warning_(each.code, each.position, f"{member}: {each.message}")
+            for each in read.warnings
+        ]
+    if not members:
+        raise UnsafeArchiveError("it holds no file")
+    profile = profiles.pop() if len(profiles) == 1 else None
+    return _file(data, ARCHIVE, statements, warnings, name=name, profile=profile)
+
+
+def _read_member(
+    content: bytes, inner: Mapping[str, bytes], asked: _Asked, name: str
+) -> StatementFile:
+    if inner:
+        return _read_sheets(content, inner, asked, name)
+    return _read_one(content, asked, name)
 
 
 def _file(
@@ -103,16 +190,24 @@ def _choose(readers: list[_Reader], data: bytes, *, is_named: bool) -> tuple[_Re
     return reader, text
 
 
-def _readers(
-    format_name: str | None, profile: str | Profile | None, account: str | None
-) -> list[_Reader]:
+def _check_options(format_name: str | None, profile: str | Profile | None) -> None:
     if format_name is not None and format_name not in FORMATS:
         raise UnsupportedFormatError(format_name, f"there are {', '.join(FORMATS)}")
     if profile is not None:
         if format_name in {*_SWIFT, camt.FORMAT}:
             raise UnsupportedFormatError(format_name, "it has one layout and takes no profile")
-        found = profile_named(profile) if isinstance(profile, str) else profile
-        return [_csv_reader(found, account)]
+        _profile(profile)
+
+
+def _profile(profile: str | Profile) -> Profile:
+    return profile_named(profile) if isinstance(profile, str) else profile
+
+
+def _readers(
+    format_name: str | None, profile: str | Profile | None, account: str | None
+) -> list[_Reader]:
+    if profile is not None:
+        return [_csv_reader(_profile(profile), account)]
     readers = []
     if format_name is None or format_name in _SWIFT:
         readers.append(_mt940_reader())
@@ -128,13 +223,13 @@ def _mt940_reader() -> _Reader:
 def _csv_reader(profile: Profile, account: str | None) -> _Reader:
     def claims(text: TextFile) -> bool:
         try:
-            csv_profiles.find_header(text, profile)
+            csv_profiles.find_header(csv_profiles.text_source(text), profile)
         except HeaderNotFoundError:
             return False
         return True
 
     def read(text: TextFile) -> tuple[list[Statement], list[Warning_]]:
-        return csv_profiles.read_csv(text, profile, account=account)
+        return csv_profiles.read_table(csv_profiles.text_source(text), profile, account=account)
 
     label = f"{csv_profiles.FORMAT} with profile {profile.name}"
     return _Reader(label, csv_profiles.FORMAT, profile, claims, read)

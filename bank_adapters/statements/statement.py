@@ -148,6 +148,8 @@ class Statement:
     `decimals` says what a unit is (2: hundredths). `page` is the first page held, None where
     pages are not numbered. `adds_up` is None when a balance is missing. `information` is text
     about the statement as a whole (`:86:` behind a balance). `position` is its first line.
+    `opening_is_start` says that the opening's date is the day that begins with it (sheets), not the
+    day that ended with it.
     """
 
     bank: str | None
@@ -163,6 +165,7 @@ class Statement:
     lines: tuple[StatementLine, ...]
     information: str = ""
     position: int | None = None
+    opening_is_start: bool = False
 
     def to_json(self) -> StatementJSON:
         return {

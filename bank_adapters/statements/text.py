@@ -17,7 +17,7 @@ _BYTE_ORDER_MARKS = (
     (b"\xfe\xff", "utf-16"),
 )
 _MAGIC = (
-    (b"PK\x03\x04", "a ZIP archive or XLSX sheet"),
+    (b"PK\x03\x04", "a ZIP archive or XLSX workbook"),
     (b"%PDF", "a PDF document"),
     (b"\xd0\xcf\x11\xe0", "an old Office document"),
     (b"\x1f\x8b", "a gzip archive"),

@@ -23,6 +23,7 @@ from bank_adapters.errors import (
     UnsupportedMessageError,
 )
 from bank_adapters.statements.camt import stream_camt
+from bank_adapters.statements.camt_xml import CHUNK_BYTES
 from tests.bank_adapters.camt_messages import balance, camt, details, entry, statement, whole
 from tests.bank_adapters.helpers import codes, sample
 
@@ -659,17 +660,30 @@ def test_file_that_was_cut_is_refused_wherever_it_was_cut() -> None:
             read_statement_file(GOOD[:end], format="camt")
 
 
-@settings(max_examples=60, deadline=None)
-@given(st.lists(st.integers(1, len(GOOD) - 1), max_size=12))
-def test_pieces_it_comes_in_do_not_matter(cuts: list[int]) -> None:
-    """A stream gives what the whole file gives, whatever the size of its pieces."""
-    places = [0, *sorted(cuts), len(GOOD)]
-    pieces = [GOOD[a:b] for a, b in pairwise(places)]
-    parts = list(stream_camt(pieces, []))
+def test_pieces_it_comes_in_do_not_matter() -> None:
+    """A stream gives what the whole file gives: cut once anywhere, and byte by byte."""
     (one,) = read_statement_file(GOOD).statements
+    cuts = [[n] for n in range(1, len(GOOD))]
+    for places in [*cuts, list(range(1, len(GOOD)))]:
+        pieces = [GOOD[a:b] for a, b in pairwise([0, *places, len(GOOD)])]
+        parts = list(stream_camt(pieces, []))
 
-    assert list(one.lines) == [part for part in parts if isinstance(part, StatementLine)]
-    assert [one.closing] == [part.closing for part in parts if isinstance(part, Statement)]
+        assert list(one.lines) == [part for part in parts if isinstance(part, StatementLine)]
+        assert [one.closing] == [part.closing for part in parts if isinstance(part, Statement)]
+
+
+def test_file_of_many_chunks_is_read_whole() -> None:
+    """Each entry's own bytes, wherever the reader's chunks end."""
+    filler = "x" * 997
+    entries = [
+        entry("0.01", inner=f"<AddtlNtryInf>{n}{filler}</AddtlNtryInf>") for n in range(2500)
+    ]
+    data = camt(whole(*entries, opening="0", closing="25"))
+    assert len(data) > 2 * CHUNK_BYTES
+    (one,) = read_statement_file(data).statements
+
+    assert one.adds_up
+    assert entries == [line.raw for line in one.lines]
 
 
 sen = st.integers(0, 10**15)

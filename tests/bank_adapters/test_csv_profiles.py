@@ -405,7 +405,7 @@ def test_profiles_that_ship_are_named_as_their_files():
     """The shipped profiles all read, each under its own name."""
     names = [profile.name for profile in all_profiles()]
 
-    assert names == ["bca-bisnis", "bri-cms", "generic-bpd", "mandiri-mcm"]
+    assert names == ["bank-jatim", "bca-bisnis", "bri-cms", "generic-bpd", "mandiri-mcm"]
     assert profile_named("bri-cms").bank == "002"
 
 

@@ -61,7 +61,7 @@ def test_line_separators_of_unicode_end_no_line():
         (b" \r\n\t", {}, errors.EmptyFileError),
         (b"\xef\xbb\xbf\r\n", {}, errors.EmptyFileError),
         (b"x" * 101, {"size_bytes_max": 100}, errors.OversizedFileError),
-        (b"PK\x03\x04rest", {}, errors.BinaryContentError),
+        (b"PK\x03\x04rest", {}, errors.UnsafeArchiveError),
         (b"%PDF-1.7", {}, errors.BinaryContentError),
         (b"\x1f\x8b\x08", {}, errors.BinaryContentError),
         (b":20:A\n:25:1\x00\n", {}, errors.BinaryContentError),

@@ -3,7 +3,7 @@
 import pytest
 
 from bank_adapters import read_statement_file
-from bank_adapters.errors import BinaryContentError, UnknownFormatError, UnsupportedMessageError
+from bank_adapters.errors import UnknownFormatError, UnsupportedMessageError
 from tests.bank_adapters.helpers import codes, sample
 
 FIGURES = [
@@ -16,6 +16,10 @@ FIGURES = [
         *(-116250000000, True),
     ),
     ("bri-cms-sample.csv", 1, 8, "2500000000.00", "9538279204.81", 703827920481, True),
+    (
+        *("bank-jatim-sample.xlsx", 1, 8, "1500000000000.00", "1497434736530.88"),
+        *(-256526346912, True),
+    ),
     ("generic-bpd-sample.csv", 1, 8, "750000000.00", "5472267092.67", 472226709267, True),
 ]
 
@@ -123,12 +127,11 @@ def test_sample_generic_without_an_account_takes_the_callers():
 @pytest.mark.parametrize(
     ("name", "error"),
     [
-        ("bank-jatim-sample.xlsx", BinaryContentError),
         ("pain002-nordea-txn-reject.xml", UnsupportedMessageError),
         ("README.md", UnknownFormatError),
     ],
 )
 def test_sample_of_another_kind_is_refused_by_name(name, error):
-    """A sheet, another message and prose are not statements that these readers know."""
+    """Another message and prose are not statements that these readers know."""
     with pytest.raises(error):
         read_statement_file(sample(name))

@@ -1,0 +1,254 @@
+"""XLSX workbooks (ECMA-376) to rows of cells: text, number or day, as the file stores them.
+
+A number keeps the decimal text of the file, rounded to nothing but the error of a binary double; a
+number that a double can't hold to the sen is refused. Only what a bank's export needs is read: shared
+and inline strings, numbers, and days by the format of their cell. Formulas count by their stored
+value. XML with a DOCTYPE is refused.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+import xml.etree.ElementTree as ET  # a DOCTYPE, and with it every entity, is refused before
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Final, NamedTuple
+
+from bank_adapters.errors import (
+    DoctypeForbiddenError,
+    MalformedXmlError,
+    UnreadableAmountError,
+    UnreadableEntryError,
+)
+
+__all__ = ["FORMAT", "Cell", "Sheet", "is_workbook", "read_workbook"]
+
+FORMAT: Final = "xlsx"
+_WORKBOOK: Final = "xl/workbook.xml"
+_DECLARED: Final = re.compile(rb"\s*<\?xml[^>]*?encoding\s*=\s*[\"']([^\"']*)[\"']")
+_COLUMNS_MAX: Final = 1_000
+#: Built-in formats of days and times (ECMA-376 part 1, 18.8.30).
+_DAY_FORMATS: Final = frozenset({*range(14, 23), *range(27, 37), *range(45, 48), *range(50, 59)})
+#: What of a format's code is no letter of a day: quoted text, escapes, colours, conditions.
+_NOT_CODE: Final = re.compile(r'"[^"]*"|\\.|_.|\*.|\[[^\]]*\]')
+_DAY_LETTER: Final = re.compile(r"[dmyhs]", re.IGNORECASE)
+_NUMBER: Final = re.compile(r"-?[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]{1,3})?", re.ASCII)
+_CELL: Final = re.compile(r"([A-Z]{1,3})([0-9]{1,7})", re.ASCII)
+#: Day 0 of both calendars. Excel's 1900 was a leap year; no bank statement is that old.
+_DAY_0: Final = datetime(1899, 12, 30)  # noqa: DTZ001  # a sheet's days have no zone
+_DAY_0_1904: Final = datetime(1904, 1, 1)  # noqa: DTZ001  # as above
+_DAYS: Final = (61, 2_958_465)
+_SEN: Final = Decimal("0.01")
+#: Every multiple of 0.01 below this has a double of its own.
+_EXACT_BELOW: Final = Decimal(2**53) / 100
+
+Cell = str | Decimal | datetime | None
+"""Text, number, day (with its time), or nothing."""
+
+
+class SheetRow(NamedTuple):
+    """A row by its number (from 1)."""
+
+    number: int
+    cells: list[Cell]
+
+
+@dataclass(frozen=True, slots=True)
+class Sheet:
+    """A sheet's name and its rows that hold anything."""
+
+    name: str
+    rows: list[SheetRow]
+
+
+def is_workbook(members: Mapping[str, bytes]) -> bool:
+    """Whether an archive of these files is a workbook."""
+    return _WORKBOOK in members
+
+
+def read_workbook(members: Mapping[str, bytes]) -> list[Sheet]:
+    """The sheets in their order, from the files of the archive.
+
+    Raises MalformedXmlError, DoctypeForbiddenError, UnreadableAmountError, UnreadableEntryError.
+    """
+    book = _parse(members, _WORKBOOK)
+    targets = {
+        each.get("Id"): (each.get("Target") or "").removeprefix("/")
+        for each in _parse(members, "xl/_rels/workbook.xml.rels")
+    }
+    strings = _strings(members)
+    days = _day_styles(members)
+    properties = next((each for each in book if _local(each) == "workbookPr"), None)
+    is_1904 = properties is not None and properties.get("date1904") in {"1", "true"}
+    sheets = []
+    for each in book.iter():
+        if _local(each) != "sheet":
+            continue
+        key = next((value for name, value in each.items() if _plain(name) == "id"), None)
+        target = targets.get(key, "")
+        path = target if target in members else f"xl/{target}"
+        if path not in members:
+            raise MalformedXmlError(
+                f"the workbook names a sheet that is not there ({target[:80]!r})"
+            )
+        reader = _SheetReader(strings, days, _DAY_0_1904 if is_1904 else _DAY_0)
+        sheets.append(Sheet(each.get("name") or "", list(reader.rows(members[path]))))
+    return sheets
+
+
+@dataclass(slots=True)
+class _SheetReader:
+    strings: list[str]
+    days: set[int]
+    day_0: datetime
+
+    def rows(self, data: bytes) -> Iterator[SheetRow]:
+        _refuse_doctype(data)
+        number = 0
+        try:
+            # No DOCTYPE, so no entities.
+            for _, element in ET.iterparse(io.BytesIO(data), events=("end",)):  # noqa: S314  # so
+                if _local(element) != "row":
+                    continue
+                text = element.get("r")
+                number = int(text) if text and text.isdigit() and len(text) < 8 else number + 1
+                cells = self._row(element, number)
+                if any(cell is not None for cell in cells):
+                    yield SheetRow(number, cells)
+                element.clear()
+        except (ET.ParseError, LookupError, ValueError) as error:
+            raise MalformedXmlError(str(error)) from None
+
+    def _row(self, row: ET.Element, number: int) -> list[Cell]:
+        cells: list[Cell] = []
+        for element in row:
+            if _local(element) != "c":
+                continue
+            at = _CELL.fullmatch(element.get("r") or "")
+            column = _column(at[1]) if at else len(cells)
+            if column >= _COLUMNS_MAX or column < len(cells):
+                reason = f"cells out of order, or more than {_COLUMNS_MAX}"
+                raise UnreadableEntryError(element.get("r") or "", reason, position=number)
+            cells += [None] * (column - len(cells))
+            cells.append(self._cell(element, number))
+        return cells
+
+    def _cell(self, element: ET.Element, number: int) -> Cell:
+        kind = element.get("t", "n")
+        if kind == "inlineStr":
+            return _texts(element) or None
+        value = next((each.text for each in element if _local(each) == "v"), None)
+        if value is None or not value.strip():
+            return None
+        if kind == "s":
+            if not value.isdigit() or int(value) >= len(self.strings):
+                raise UnreadableEntryError(value, "no shared string", position=number)
+            return self.strings[int(value)] or None
+        if kind in {"str", "b", "e", "d"}:
+            return value
+        if kind != "n" or _NUMBER.fullmatch(value.strip()) is None:
+            raise UnreadableEntryError(value, f"no value of a cell of type {kind}", position=number)
+        amount = Decimal(value.strip())
+        style = element.get("s", "0")
+        if style.isdigit() and int(style) in self.days:
+            return self._day(amount, number)
+        return _exact(amount, value, number)
+
+    def _day(self, amount: Decimal, number: int) -> datetime:
+        if not _DAYS[0] <= amount <= _DAYS[1]:
+            raise UnreadableEntryError(str(amount), "not a day of a sheet", position=number)
+        return self.day_0 + timedelta(days=int(amount), seconds=round(amount % 1 * 86_400))
+
+
+def _exact(amount: Decimal, text: str, number: int) -> Decimal:
+    """The amount that was typed: a double of it differs in the sixteenth digit at most."""
+    if abs(amount) >= 10**18:
+        raise UnreadableAmountError(text, "more digits than a bank's amount", position=number)
+    near = amount.quantize(_SEN)
+    if near == amount:
+        pass
+    elif abs(near - amount) > abs(amount) * Decimal("1e-14"):
+        return amount  # more decimals than two were typed; the layout's rules decide
+    if abs(near) >= _EXACT_BELOW and near != near.to_integral_value():
+        reason = "a sheet's number this large does not hold its decimals"
+        raise UnreadableAmountError(text, reason, position=number)
+    return near
+
+
+def _column(letters: str) -> int:
+    column = 0
+    for letter in letters:
+        column = column * 26 + ord(letter) - ord("A") + 1
+    return column - 1
+
+
+def _strings(members: Mapping[str, bytes]) -> list[str]:
+    if "xl/sharedStrings.xml" not in members:
+        return []
+    return [_texts(each) for each in _parse(members, "xl/sharedStrings.xml")]
+
+
+def _texts(element: ET.Element) -> str:
+    """The text of a string item: its `t`, or those of its runs; never phonetic hints."""
+    parts = []
+    for each in element:
+        name = _local(each)
+        if name == "t":
+            parts.append(each.text or "")
+        elif name in {"r", "is"}:
+            parts.append(_texts(each))
+    return "".join(parts)
+
+
+def _day_styles(members: Mapping[str, bytes]) -> set[int]:
+    """Numbers of the cell styles that show a number as a day."""
+    if "xl/styles.xml" not in members:
+        return set()
+    styles = _parse(members, "xl/styles.xml")
+    codes: dict[str, str] = {}
+    formats: list[str] = []
+    for part in styles:
+        if _local(part) == "numFmts":
+            codes = {each.get("numFmtId", ""): each.get("formatCode", "") for each in part}
+        elif _local(part) == "cellXfs":
+            formats = [each.get("numFmtId", "0") for each in part]
+    return {n for n, key in enumerate(formats) if _is_day(key, codes.get(key))}
+
+
+def _is_day(key: str, code: str | None) -> bool:
+    if code is None:
+        return key.isdigit() and int(key) in _DAY_FORMATS
+    first = _NOT_CODE.sub("", code).split(";")[0]
+    return _DAY_LETTER.search(first) is not None and "general" not in first.casefold()
+
+
+def _parse(members: Mapping[str, bytes], path: str) -> ET.Element:
+    if path not in members:
+        raise MalformedXmlError(f"the workbook lacks {path}")
+    _refuse_doctype(members[path])
+    try:
+        return ET.fromstring(members[path])  # noqa: S314  # no DOCTYPE, so no entities
+    except (ET.ParseError, LookupError, ValueError) as error:
+        raise MalformedXmlError(f"{path}: {error}") from None
+
+
+def _refuse_doctype(data: bytes) -> None:
+    # The parts of a workbook are UTF-8; in another encoding a DOCTYPE would not be seen here.
+    declared = _DECLARED.match(data)
+    if data[:2] in {b"\xff\xfe", b"\xfe\xff"} or b"\x00" in data[:64]:
+        raise MalformedXmlError("a part of the workbook is not in UTF-8")
+    if declared is not None and declared[1].lower() != b"utf-8":
+        raise MalformedXmlError("a part of the workbook is not in UTF-8")
+    if (at := data.find(b"<!DOCTYPE")) >= 0:
+        raise DoctypeForbiddenError(position=data.count(b"\n", 0, at) + 1)
+
+
+def _local(element: ET.Element) -> str:
+    return _plain(element.tag)
+
+
+def _plain(name: str) -> str:
+    return name.rpartition("}")[2]
