@@ -60,6 +60,11 @@ class Oracle:
 
     def offer(self, sent: dict[str, Any]) -> str:
         """The code of the refusal, `replayed` or `posted`."""
+        # What is no journal by its form is refused for that, whatever its reference.
+        if any(
+            int(one[side].replace(".", "")) <= 0 for one in sent["lines"] for side in _sides(one)
+        ):
+            return "invalid_field"
         known = self.posted.get(sent["reference"])
         if known is not None:
             return "replayed" if known == sent else "reference_reused"
@@ -70,8 +75,6 @@ class Oracle:
         for one in sent["lines"]:
             side = "debit" if "debit" in one else "credit"
             sen = int(one[side].replace(".", ""))
-            if sen <= 0:
-                return "invalid_field"
             moves[side] += sen
             if one["account"] == CASH:
                 cash += sen if side == "debit" else -sen
@@ -91,6 +94,10 @@ class Oracle:
                 self.posted, self.cash = kept, cash
                 return outcome
         return "posted"
+
+
+def _sides(one: dict[str, str]) -> list[str]:
+    return [side for side in ("debit", "credit") if side in one]
 
 
 def _outcome(result: Accepted | Refused) -> str:
