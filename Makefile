@@ -37,7 +37,7 @@ CAN_APT = [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null
 LOCK = uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-header --no-annotate
 
-.PHONY: help setup dev-setup postgres run test check lint format lock docs bench soak clean
+.PHONY: help setup dev-setup postgres run test check lint format lock docs bench soak explore clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 12
@@ -72,6 +72,12 @@ soak: dev-setup postgres ## minutes long: a race, kills under load, an edit of e
 	@$(PY) -m tests.soak.kill
 	@$(PY) -m tests.soak.edits
 	@$(PY) -m tests.soak.edits --engine postgresql
+
+explore: dev-setup postgres ## property tests with new random cases: make explore ARGS=20
+	@for n in $$(seq $(or $(ARGS),5)); do \
+		RKUD_TEST_PROFILE=explore $(PY) -m pytest -q -n $(WORKERS) -m "not slow" \
+			$$(grep -rl "from hypothesis" tests --include="test_*.py"); \
+	done
 
 docs: dev-setup ## write docs/errors.md from the classes
 	@$(PY) -m tests.project.errors_page > docs/errors.md

@@ -9,6 +9,7 @@ CREATE DATABASE ... TEMPLATE.
 from __future__ import annotations
 
 import itertools
+import os
 import shutil
 import sqlite3
 from collections.abc import Callable, Iterator
@@ -25,9 +26,11 @@ from api.private_postgres import (
 )
 from tests.databases import Database, chosen_engines, narrowed_notice
 
-# A busy machine is no failure: examples are bounded in number, tests in time.
-hypothesis.settings.register_profile("rkud", deadline=None, print_blob=True)
-hypothesis.settings.load_profile("rkud")
+# A busy machine is no failure: examples are bounded in number, tests in time. And one run is like
+# the other: new cases are looked for on purpose (make explore).
+hypothesis.settings.register_profile("steady", deadline=None, print_blob=True, derandomize=True)
+hypothesis.settings.register_profile("explore", deadline=None, print_blob=True)
+hypothesis.settings.load_profile(os.environ.get("RKUD_TEST_PROFILE", "steady"))
 
 _TEMPLATE = "rkud_template"
 _OPENED = "rkud_opened"
