@@ -14,6 +14,7 @@ import re
 from codecs import getincrementaldecoder
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any, Final, Literal
 from xml.parsers import expat
 
@@ -31,7 +32,8 @@ from bank_adapters.errors import (
 FORMAT: Final = "camt"
 CHUNK_BYTES: Final = 1 << 20
 _DEPTH_MAX: Final = 64
-_ENCODINGS: Final = (*("utf-8", "utf-16", "us-ascii", "iso-8859-1", "iso-8859-15", "windows-1252"),)
+_ENCODINGS: Final = ("utf-8", "utf-16", "us-ascii", "iso-8859-1", "iso-8859-15", "windows-1252")
+_WIDE: Final = (b"\xff\xfe", b"\xfe\xff")
 _NAMESPACE: Final = re.compile(
     r"urn:(?:iso|swift):.*?((?:camt|pain|pacs|head|admi)\.[0-9]{3})\.[0-9]{3}(?:\.[0-9]{2})?"
 )
@@ -52,8 +54,6 @@ _STATEMENT: Final = frozenset(
         "Id",
         "ElctrncSeqNb",
         "LglSeqNb",
-        "FrToDt/FrDtTm",
-        "FrToDt/FrDt",
         "Acct/Id/IBAN",
         "Acct/Id/Othr/Id",
         "Acct/Ccy",
@@ -179,31 +179,49 @@ Part = Head | Entry | End
 def read_parts(chunks: Iterable[bytes]) -> Iterator[Part]:
     """The statements of a message, each as its head, its entries and its end; no head without entries.
 
-    *chunks* are the file's bytes in any pieces. Raises MalformedXmlError, DoctypeForbiddenError,
-    UnreadableElementError, UnsupportedMessageError, StatementNotFoundError.
+    *chunks* are the file's bytes in any pieces. Raises EmptyFileError, UndecodableTextError,
+    MalformedXmlError, DoctypeForbiddenError, UnreadableElementError, UnsupportedMessageError,
+    StatementNotFoundError.
     """
-    is_wide = False
-    parser: Any = None
-    gatherer: _Gatherer | None = None
-    decode = getincrementaldecoder("utf-16")()
-    for chunk in chunks:
-        if gatherer is None:
-            is_wide = chunk.startswith((b"\xff\xfe", b"\xfe\xff"))
-            parser = expat.ParserCreate("utf-8" if is_wide else None, " ")
-            gatherer = _Gatherer(parser)
-            parser.buffer_text = True
-            parser.StartElementHandler = gatherer.start
-            parser.EndElementHandler = gatherer.end
-            parser.CharacterDataHandler = gatherer.data
-            parser.StartDoctypeDeclHandler = gatherer.doctype
-            if not is_wide:
-                parser.XmlDeclHandler = gatherer.declared
-        yield from gatherer.feed(decode.decode(chunk).encode() if is_wide else chunk)
-    if gatherer is None:
+    pieces = iter(chunks)
+    start = b""
+    while len(start) < len(_WIDE[0]) and (piece := next(pieces, None)) is not None:
+        start += piece
+    if not start:
         raise EmptyFileError
-    yield from gatherer.feed(decode.decode(b"", True).encode(), is_last=True)
+    is_wide = start.startswith(_WIDE)
+    gatherer = _gatherer("utf-8" if is_wide else None)
+    everything = chain([start], pieces)
+    for chunk in _utf8(everything) if is_wide else everything:
+        yield from gatherer.feed(chunk)
+    yield from gatherer.feed(b"", is_last=True)
     if not gatherer.statements:
         raise gatherer.nothing_found()
+
+
+def _utf8(chunks: Iterable[bytes]) -> Iterator[bytes]:
+    """UTF-16 as UTF-8: an entry's text is cut from bytes, which are then those of one encoding."""
+    decode = getincrementaldecoder("utf-16")().decode
+    try:
+        for chunk in chunks:
+            yield decode(chunk).encode()
+        yield decode(b"", True).encode()
+    except UnicodeDecodeError:
+        raise UndecodableTextError(("utf-16",)) from None
+
+
+def _gatherer(encoding: str | None) -> _Gatherer:
+    """A gatherer with its parser; *encoding* None: the one that the message declares."""
+    parser = expat.ParserCreate(encoding, " ")
+    gatherer = _Gatherer(parser)
+    parser.buffer_text = True
+    parser.StartElementHandler = gatherer.start
+    parser.EndElementHandler = gatherer.end
+    parser.CharacterDataHandler = gatherer.data
+    parser.StartDoctypeDeclHandler = gatherer.doctype
+    if encoding is None:
+        parser.XmlDeclHandler = gatherer.declared
+    return gatherer
 
 
 class _Node(dict[str, "_Node"]):

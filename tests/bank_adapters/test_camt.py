@@ -672,6 +672,18 @@ def test_pieces_it_comes_in_do_not_matter() -> None:
         assert [one.closing] == [part.closing for part in parts if isinstance(part, Statement)]
 
 
+def test_wide_text_is_the_same_in_any_pieces_and_refused_when_it_is_cut() -> None:
+    """UTF-16 byte by byte is the statement; half a character at the end is a refusal by name."""
+    wide = GOOD.decode().replace("UTF-8", "UTF-16").encode("utf-16")
+    (one,) = read_statement_file(GOOD).statements
+    parts = list(stream_camt((wide[n : n + 1] for n in range(len(wide))), []))
+
+    assert list(one.lines) == [part for part in parts if isinstance(part, StatementLine)]
+    for bad in (wide[:-1], wide[:100] + b"\x00\xd8" + wide[102:]):
+        with pytest.raises(UndecodableTextError):
+            read_statement_file(bad, format="camt")
+
+
 def test_file_of_many_chunks_is_read_whole() -> None:
     """Each entry's own bytes, wherever the reader's chunks end."""
     filler = "x" * 997
