@@ -19,7 +19,7 @@ from bank_adapters.simulator.errors import (
     AdviceListRepeatedError,
     DayClosedError,
 )
-from bank_adapters.statements.mt940_writer import OutgoingEntry
+from bank_adapters.statements.outgoing import OutgoingEntry
 from ledger.money import ZERO, Money
 
 #: What may go wrong; those in the first row each take one payment of the day's lists.

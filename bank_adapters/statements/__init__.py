@@ -6,7 +6,8 @@ up is read and says so.
 """
 
 from bank_adapters.statements.camt_writer import write_camt053
-from bank_adapters.statements.mt940_writer import OutgoingEntry, write_mt940
+from bank_adapters.statements.mt940_writer import write_mt940
+from bank_adapters.statements.outgoing import OutgoingEntry
 from bank_adapters.statements.profile import Profile, all_profiles, parse_profile, profile_named
 from bank_adapters.statements.registry import FORMATS, SIZE_BYTES_MAX, read_statement_file
 from bank_adapters.statements.statement import (

@@ -34,6 +34,7 @@ from bank_adapters.statements.statement import (
     StatementLine,
     Status,
     Warning_,
+    check_sum,
 )
 
 __all__ = ["FORMAT", "claims", "read_camt", "stream_camt"]
@@ -130,9 +131,9 @@ class _Reading:
         fields = self.head.fields
         self.account = fields.get("Acct/Id/IBAN") or fields.get("Acct/Id/Othr/Id")
         self.currency = fields.get("Acct/Ccy")
+        self.decimals = decimals_of(self.currency)
         for balance in self.head.balances:
             self._check_currency(balance.get("Amt@Ccy"), self.head.n)
-        self.decimals = decimals_of(self.currency)
 
     # --- an entry ------------------------------------------------------------------------------
 
@@ -140,11 +141,9 @@ class _Reading:
         """One entry. Raises UnreadableElementError, CurrencyMismatchError."""
         fields, n = entry.fields, entry.n
         self._check_currency(fields.get("Amt@Ccy"), n)
-        self.decimals = decimals_of(self.currency)
         units = self._signed(fields, "entry", n)
         status = self._status(fields, n)
-        sign = 1 if _need(fields, "CdtDbtInd", "entry", n) == "CRDT" else -1
-        total = self.totals[sign]
+        total = self.totals[_SIGNS[fields["CdtDbtInd"]]]
         total[0] += 1
         total[1] += abs(units)
         if status == "booked":
@@ -224,13 +223,12 @@ class _Reading:
             ),
             None,
         )
-        reasons = [fields[key] for key in ("RtrInf/Rsn/Cd",) if key in fields]
         narrative = _joined(
             [
                 _remittance(fields.get("RmtInf/Ustrd", ())),
                 *fields.get("RmtInf/Strd/CdtrRefInf/Ref", ()),
                 *fields.get("RmtInf/Strd/AddtlRmtInf", ()),
-                *reasons,
+                fields.get("RtrInf/Rsn/Cd", ""),
                 *fields.get("RtrInf/AddtlInf", ()),
                 fields.get("AddtlTxInf", ""),
             ]
@@ -308,12 +306,7 @@ class _Reading:
         ):
             if value is None and (what in {"account", "currency"} or head.message == "camt.053"):
                 self._warn(f"{what}_missing", head.n, f"statement {head.n} has no {what}")
-        adds_up = None
-        if opening is not None and closing is not None:
-            difference = closing.units - opening.units - self.booked_units
-            adds_up = not difference
-            if difference:
-                self._warn("does_not_add_up", head.n, self._miss(opening, closing, difference))
+        adds_up = check_sum(opening, self.booked_units, closing, self.decimals, self.warnings)
         self._check_summary()
         texts = (fields.get(f"Addtl{each}Inf", "") for each in ("Stmt", "Rpt", "Ntfctn"))
         return Statement(
@@ -331,13 +324,6 @@ class _Reading:
             information=" ".join(text for text in texts if text),
             position=head.n,
         )
-
-    def _miss(self, opening: Balance, closing: Balance, difference: int) -> str:
-        opened, moved, closed, missing = (
-            units_text(each, self.decimals)
-            for each in (opening.units, self.booked_units, closing.units, difference)
-        )
-        return f"opening {opened} and entries {moved} miss closing {closed} by {missing}"
 
     def _pages(self) -> tuple[int | None, bool, bool]:
         """Page number, whether it is the first, whether it is the last."""
@@ -415,7 +401,7 @@ class _Reading:
         if found is None:
             return
         if self.currency is None:
-            self.currency = found
+            self.currency, self.decimals = found, decimals_of(found)
         elif found != self.currency:
             raise CurrencyMismatchError(self.currency, found, position=n)
 

@@ -13,7 +13,7 @@ from typing import Final
 from xml.sax.saxutils import escape, quoteattr
 
 from bank_adapters.errors import UnwritableStatementError
-from bank_adapters.statements.mt940_writer import OutgoingEntry
+from bank_adapters.statements.outgoing import OutgoingEntry, check_currency, check_trimmed
 from ledger.money import Money
 
 __all__ = ["write_camt053"]
@@ -42,8 +42,7 @@ def write_camt053(
 
     Raises UnwritableStatementError naming the field and the value.
     """
-    if len(currency) != 3 or not (currency.isascii() and currency.isalpha() and currency.isupper()):
-        raise UnwritableStatementError("currency", currency, "is not three capital letters")
+    check_currency(currency)
     if not 0 <= statement_no < 10**18:
         raise UnwritableStatementError("statement_no", str(statement_no), "has not 1-18 digits")
     if created_at.tzinfo is None:
@@ -119,10 +118,7 @@ def _remarks(narrative: str) -> list[str]:
 
 
 def _text(name: str, text: str, characters_max: int) -> str:
-    if not text or text != text.strip() or len(text) > characters_max:
-        raise UnwritableStatementError(
-            name, text, f"is not 1 to {characters_max} characters without spaces around"
-        )
+    check_trimmed(name, text, characters_max)
     if _TEXT.fullmatch(text) is None:
         raise UnwritableStatementError(name, text, "has characters that XML can't carry")
     return escape(text)

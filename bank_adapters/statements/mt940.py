@@ -27,6 +27,7 @@ from bank_adapters.statements.statement import (
     StatementLine,
     Warning_,
     booked_units,
+    check_sum,
 )
 from bank_adapters.statements.text import TextFile
 
@@ -148,7 +149,7 @@ def _read_page(lines: list[str], fields: Fields, page: Page, warnings: list[Warn
         page_no,
         opening,
         closing,
-        _adds_up(opening, read, closing, decimals, warnings),
+        check_sum(opening, booked_units(read), closing, decimals, warnings),
         read,
         " ".join(fields.text(number, lines).strip() for number in page.information),
         start,
@@ -251,27 +252,6 @@ def _read_balance(
         position,
         is_intermediate=text.is_intermediate,
     )
-
-
-def _adds_up(
-    opening: Balance | None,
-    read: list[StatementLine],
-    closing: Balance | None,
-    decimals: int,
-    warnings: list[Warning_],
-) -> bool | None:
-    if opening is None or closing is None:
-        return None
-    total = booked_units(read)
-    difference = closing.units - opening.units - total
-    if difference:
-        message = (
-            f"opening {units_text(opening.units, decimals)} and entries "
-            f"{units_text(total, decimals)} miss closing {units_text(closing.units, decimals)} "
-            f"by {units_text(difference, decimals)}"
-        )
-        warnings.append(Warning_("does_not_add_up", closing.position, message))
-    return not difference
 
 
 def _bank_and_account(page: Page, currency: str | None) -> tuple[str | None, str | None]:

@@ -5,32 +5,15 @@ need, and nothing else. Whatever a field cannot carry unchanged is refused.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import date
 
 from bank_adapters.errors import UnwritableStatementError
+from bank_adapters.statements.outgoing import OutgoingEntry, check_currency, check_trimmed
 from ledger.money import Money
 
 _TEXT_LINE_MAX = 65  # :86: is 6*65x
 _TEXT_LINES_MAX = 6
 _REFERENCE_MAX = 16
-
-
-@dataclass(frozen=True, slots=True)
-class OutgoingEntry:
-    """One entry to write. `amount` is signed, positive for money into the account.
-
-    A reversal (`RC`, `RD`) keeps the sign of its amount: taking back a credit is money out.
-    """
-
-    value_on: date
-    amount: Money
-    narrative: str = ""
-    reference: str | None = None
-    bank_reference: str | None = None
-    transaction_code: str = "NTRF"
-    entry_on: date | None = None
-    reversal: bool = False
 
 
 def write_mt940(
@@ -47,8 +30,7 @@ def write_mt940(
     Raises UnwritableStatementError naming the field and the value.
     """
     closing = opening + Money.total(line.amount for line in lines)
-    if len(currency) != 3 or not (currency.isascii() and currency.isalpha() and currency.isupper()):
-        raise UnwritableStatementError("currency", currency, "is not three capital letters")
+    check_currency(currency)
     if not 0 <= statement_no <= 99999:
         raise UnwritableStatementError("statement_no", str(statement_no), "has not 1-5 digits")
     written = [
@@ -108,10 +90,7 @@ def _reference(name: str, reference: str | None) -> str:
 
 
 def _plain(name: str, text: str, characters_max: int) -> str:
-    if not text or text != text.strip() or len(text) > characters_max:
-        raise UnwritableStatementError(
-            name, text, f"is not 1 to {characters_max} characters without spaces around"
-        )
+    check_trimmed(name, text, characters_max)
     if not _is_printable_ascii(text):
         raise UnwritableStatementError(name, text, "is not printable ASCII on one line")
     return text

@@ -28,24 +28,28 @@ def read_sheets(
     Sheets without it are left out with a warning. Raises UnknownFormatError, AmbiguousFormatError,
     and what the readers of workbooks and tables raise.
     """
-    sheets = read_workbook(members)
-    fitting = [each for each in profiles if any(_fits(sheet, each) for sheet in sheets)]
+    sheets = [sheet_source(sheet) for sheet in read_workbook(members)]
+    fitting = [
+        (profile, places)
+        for profile in profiles
+        if (places := {n for n, sheet in enumerate(sheets) if _fits(sheet, profile)})
+    ]
     if not fitting:
         if len(profiles) == 1:
             find_header(sheet_source(Sheet("", [])), profiles[0])
         raise UnknownFormatError(tuple(f"{FORMAT} with profile {each.name}" for each in profiles))
     if len(fitting) > 1:
-        raise AmbiguousFormatError(tuple(f"{FORMAT} with profile {e.name}" for e in fitting))
-    (profile,) = fitting
+        raise AmbiguousFormatError(tuple(f"{FORMAT} with profile {e.name}" for e, _ in fitting))
+    ((profile, places),) = fitting
     statements: list[Statement] = []
     warnings: list[Warning_] = []
-    for n, sheet in enumerate(sheets, start=1):
-        if _fits(sheet, profile):
-            read, said = read_table(sheet_source(sheet), profile, account=account)
+    for n, sheet in enumerate(sheets):
+        if n in places:
+            read, said = read_table(sheet, profile, account=account)
             statements += read
             warnings += said
-        elif sheet.rows:
-            message = f"sheet {n} has no header of profile {profile.name} and was left out"
+        elif sheet.last:
+            message = f"sheet {n + 1} has no header of profile {profile.name} and was left out"
             warnings.append(Warning_("sheet_left_out", None, message))
     return statements, warnings, profile
 
@@ -63,9 +67,9 @@ def sheet_source(sheet: Sheet) -> Source:
     return Source(rows, sheet.rows[-1].number if sheet.rows else 0)
 
 
-def _fits(sheet: Sheet, profile: Profile) -> bool:
+def _fits(sheet: Source, profile: Profile) -> bool:
     try:
-        find_header(sheet_source(sheet), profile)
+        find_header(sheet, profile)
     except HeaderNotFoundError:
         return False
     return True

@@ -213,5 +213,29 @@ def booked_units(lines: tuple[StatementLine, ...] | list[StatementLine]) -> int:
     return sum(line.amount_units for line in lines if line.status == "booked")
 
 
+def check_sum(
+    opening: Balance | None,
+    total_units: int,
+    closing: Balance | None,
+    decimals: int,
+    warnings: list[Warning_],
+) -> bool | None:
+    """Whether *opening* and the booked *total_units* give *closing*; None where one is missing.
+
+    A difference is a finding at the closing, with its figures.
+    """
+    if opening is None or closing is None:
+        return None
+    difference = closing.units - opening.units - total_units
+    if difference:
+        opened, moved, closed, missing = (
+            units_text(units, decimals)
+            for units in (opening.units, total_units, closing.units, difference)
+        )
+        message = f"opening {opened} and entries {moved} miss closing {closed} by {missing}"
+        warnings.append(Warning_("does_not_add_up", closing.position, message))
+    return not difference
+
+
 def _day(day: date | None) -> str | None:
     return None if day is None else day.isoformat()
