@@ -115,6 +115,13 @@ def _postgresql_triggers() -> set[tuple[str, str]]:
     wanted |= {(table, f"{table}_frozen") for table in first.FROZEN}
     for table in first.COUNTERS:
         wanted |= {(table, f"{table}_kept"), (table, f"{table}_fixed")}
+    for name in ("0002_statements", "0004_dispatch"):
+        later = import_module(f"api.migrations.versions.{name}")
+        wanted |= {(table, f"{table}_frozen") for table in later.FROZEN}
+    outbox = import_module("api.migrations.versions.0004_dispatch")
+    for table in outbox.COUNTERS:
+        wanted |= {(table, f"{table}_kept"), (table, f"{table}_fixed")}
+    wanted |= {(table, name) for name, table, _, _ in outbox.RULES}
     return wanted
 
 

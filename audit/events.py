@@ -44,6 +44,11 @@ KINDS: Final[dict[str, int]] = {
     "budget.loaded": 1,
     "document.moved": 1,
     "payment.moved": 1,
+    "payment.rerouted": 1,
+    "payment.held": 1,
+    "payment.called": 1,
+    "payment.answered": 1,
+    "dispatch.paused": 1,
     "payee.erased": 1,
     # bank
     "statement.imported": 1,

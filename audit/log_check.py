@@ -36,6 +36,8 @@ UNPROTECTED = {
     "log_edge.config_rev": "a counter that tells processes to read settings again; holds no fact",
     "checkpoint.signed_at": "when the server stored the note; a C2SP checkpoint carries no time",
     "private_value.subject": "groups values for erasure; not disclosed and not in the log",
+    "dispatch.next_at": "when a worker looks at an order again; whether it may call is decided anew",
+    "dispatch.tries": "how often a worker has asked; spreads its questions out, decides nothing",
     "idempotency.key": "chosen by the caller",
     "idempotency.route": "an answer kept for repeats; the act itself is in the log",
     "idempotency.request": "salted digests, to name differences; those of a journal are checked",

@@ -108,6 +108,9 @@ class Acts:
             "payee.erased": self._payee_erased,
             "document.moved": self.documents.moved,
             "payment.moved": self.documents.payment_moved,
+            "payment.rerouted": self.documents.payment_moved,
+            "payment.called": self.documents.payment_called,
+            "payment.answered": self.documents.payment_answered,
             "budget.loaded": self.documents.budget_loaded,
         }
 

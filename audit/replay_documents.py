@@ -60,12 +60,15 @@ class _Payment:
     on_cair: bool
     basis: str = "order"
     state: str = "held"
+    listed: bool = False
+    #: meanings of the answers to each call of the bank
+    calls: list[list[str]] = field(default_factory=list)
 
 
 #: state of a payment -> the states that may follow: no path leads to being executed twice
 _STEPS: Final[dict[str, tuple[str, ...]]] = {
-    "held": ("queued", "cancelled"),
-    "queued": ("sent", "accepted", "paid", "rejected", "unknown"),
+    "held": ("queued", "recalled", "cancelled"),
+    "queued": ("sent", "accepted", "paid", "rejected", "recalled", "unknown"),
     "sent": ("accepted", "paid", "rejected", "recalled", "unknown"),
     "accepted": ("paid", "rejected", "recalled", "unknown"),
     "unknown": ("accepted", "paid", "rejected", "recalled"),
@@ -204,6 +207,7 @@ class Documents:
                 payment = self._payments.get(row["payment"])
                 if payment is None:
                     continue
+                payment.listed = True
                 if (payment.document, payment.amount) != (row["sp2d"], _sen(row["net"])):
                     self._fail("wrong_move", f"the list pays another {row['payment']}", index)
                 if payment.on_cair and payment.basis == "retur":
@@ -395,21 +399,42 @@ class Documents:
 
     # --- payments and journals -------------------------------------------------------------------
 
-    def payment_moved(self, index: int, _by: str, _act: str, data: dict[str, Any]) -> None:
+    def payment_called(self, index: int, by: str, act: str, data: dict[str, Any]) -> None:
+        """The bank is about to be asked to pay: never again for what it may have done before."""
+        name = data["payment"]
+        payment = self._payments.get(name)
+        if payment is None:
+            self._fail("wrong_move", f"there is no payment {name}", index)
+            return
+        calls = payment.calls
+        is_first = not calls
+        if data["call"] != len(calls) + 1 or (
+            payment.state != ("queued" if is_first else "sent")
+            or any(meanings != ["retry"] for meanings in calls)
+        ):
+            self._fail("paid_twice", f"the bank is called for {name} again", index)
+        calls.append([])
+        if data["to"]:
+            self.payment_moved(index, by, act, data)
+
+    def payment_answered(self, index: int, by: str, act: str, data: dict[str, Any]) -> None:
+        """What came of a call, and the step that it leads to."""
+        name = data["payment"]
+        payment = self._payments.get(name)
+        if payment is None or not payment.calls or data["call"] != len(payment.calls):
+            self._fail("wrong_move", f"{name}: an answer to no call", index)
+            return
+        payment.calls[-1].append(data["meaning"])
+        if data["to"]:
+            self.payment_moved(index, by, act, data)
+
+    def payment_moved(self, index: int, _by: str, act: str, data: dict[str, Any]) -> None:
         """What the bank said of a payment, or a new attempt at it."""
         name, journal = data["payment"], data.get("journal")
         if isinstance(journal, int) and self._loose.pop(journal, None) is None:
             self._fail("wrong_journal", f"{name}: journal {journal} is not its own", index, journal)
         if "resends" in data:
-            before = self._payments.get(data["resends"])
-            if before is None or before.state not in ("rejected", "returned"):
-                self._fail("paid_twice", f"{name} repeats {data['resends']}, which stands", index)
-                return
-            if name in self._payments:
-                self._fail("number_twice", f"payment {name} was made before", index)
-            again = self._payments[name] = replace(before, basis=data["basis"], state="held")
-            if again.document in self._documents:
-                self._documents[again.document].payments.append(name)
+            self._again(index, name, act == "payment.rerouted", data)
             return
         self._step(index, name, data["to"], data["from"])
         payment = self._payments.get(name)
@@ -418,6 +443,33 @@ class Documents:
         if data["to"] == "paid" or (data["to"] == "rejected" and payment.basis == "retur"):
             bank = payment.bank_account
             self.committed[bank] = self.committed.get(bank, 0) - payment.amount
+
+    def _again(self, index: int, name: str, is_rerouted: bool, data: dict[str, Any]) -> None:
+        """A new attempt at what failed, or, from another bank account, at what was recalled."""
+        before = self._payments.get(data["resends"])
+        failed = ("recalled",) if is_rerouted else ("rejected", "returned")
+        if before is None or before.state not in failed:
+            self._fail("paid_twice", f"{name} repeats {data['resends']}, which stands", index)
+            return
+        if name in self._payments:
+            self._fail("number_twice", f"payment {name} was made before", index)
+        again = self._payments[name] = replace(
+            before, basis=data["basis"], state="held", calls=[], listed=False
+        )
+        if is_rerouted:
+            again.bank_account = data["bank_account"]
+            self._move_commitment(before, again)
+        if again.document in self._documents:
+            self._documents[again.document].payments.append(name)
+
+    def _move_commitment(self, before: _Payment, again: _Payment) -> None:
+        """What the old attempt had set aside is free; an order's own is set aside anew."""
+        if not before.on_cair or (before.basis == "retur" and not before.listed):
+            return
+        self.committed[before.bank_account] -= before.amount
+        if before.basis == "order":
+            bank = again.bank_account
+            self.committed[bank] = self.committed.get(bank, 0) + again.amount
 
     def _step(self, index: int, name: str, target: str, source: str | None = None) -> None:
         """One step of a payment: from where it stands, to a state that may follow."""

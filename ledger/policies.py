@@ -11,8 +11,14 @@ from dataclasses import dataclass
 from typing import ClassVar, Final
 
 from ledger.acts import Act, Done, Hands, act_leaf, insert_row, must_match
+from ledger.documents.calls import CHANNEL_POLICY, CHANNELS
 from ledger.documents.numbers import SP2D_NUMBER_PATTERN, SP2D_NUMBER_POLICY
-from ledger.errors import InvalidFieldError, LedgerError, UnknownAccountError
+from ledger.errors import (
+    InvalidFieldError,
+    LedgerError,
+    UnknownAccountError,
+    UnknownBankAccountError,
+)
 from ledger.journals import check_day, check_feed_kind, check_text, is_rkud_cash
 from ledger.session import Session
 
@@ -38,6 +44,7 @@ POLICIES: Final[dict[str, tuple[str, ...]]] = {
     # Whether anyone may read the log's entries; without it they are for inspectors (D22).
     "publish_entries": ("yes", "no"),
     "feed": (),
+    CHANNEL_POLICY: (),
     SP2D_NUMBER_POLICY: (),
 }
 
@@ -47,6 +54,7 @@ POLICY_MEANINGS: Final[dict[str, str]] = {
     "release_level": "what an SPD releases funds on: a budget line, a sub kegiatan, or an SKPD",
     "publish_entries": "whether anyone may read the log's entries, or inspectors alone",
     "feed": "which kinds of journals other systems may feed; * is all of them",
+    CHANNEL_POLICY: "how orders leave a bank account: BANKCODE:NO file, or BANKCODE:NO snap",
     SP2D_NUMBER_POLICY: f"how the number of an SP2D is printed, until then {SP2D_NUMBER_PATTERN}",
 }
 
@@ -61,6 +69,7 @@ _NUMBER_RULE: Final = (
 )
 _ENTITY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _BANK_ACCOUNT = re.compile(r"[0-9]{3}:[0-9]{6,20}")
+_CHANNEL = re.compile(rf"{_BANK_ACCOUNT.pattern} (?:{'|'.join(CHANNELS)})")
 
 
 class PolicyExistsError(LedgerError):
@@ -130,13 +139,19 @@ class SetPolicy(Act):
             )
         if self.name == "feed":
             check_feed_kind("value", self.value)
+        elif self.name == CHANNEL_POLICY:
+            must_match("value", self.value, _CHANNEL, f"is BANKCODE:NO and {' or '.join(CHANNELS)}")
         elif not values:
             must_match("value", self.value, _NUMBER_PATTERN, _NUMBER_RULE)
         check_day("valid_from", self.valid_from)
         return self
 
     def check(self, session: Session, hands: Hands) -> None:  # noqa: ARG002  # the base's
-        """Raises PolicyExistsError, InvalidFieldError."""
+        """Raises PolicyExistsError, InvalidFieldError, UnknownBankAccountError."""
+        if self.name == CHANNEL_POLICY:
+            account = self.value.partition(" ")[0]
+            if account not in session.settings.bank_accounts:
+                raise UnknownBankAccountError(bank_account=account)
         if (self.name, self.valid_from, self.value) in session.settings.policies:
             raise PolicyExistsError(name=self.name, valid_from=self.valid_from, value=self.value)
         if self.name != "feed" and self.valid_from < session.today:

@@ -38,6 +38,7 @@ from audit.signer import MonotonicSigner, SignerState
 from ledger import tables as t
 from ledger.documents.content import PAYEES_MAX
 from ledger.documents.numbers import PAYMENT_SERIES
+from ledger.documents.payment_store import CHUNK, chunks
 from ledger.journals import Draft, Line, line_form
 from ledger.money import parse_sen
 from ledger.session import Session, open_session
@@ -327,3 +328,10 @@ def _doubt_payments(conn: Connection, batch: Batch, *, by: str, today: str, reas
             .where(p.government == batch.government, p.state.in_(_OPEN))
             .values(state="unknown", state_n=p.state_n + 1)
         )
+        o = t.dispatch.c
+        for some in chunks([str(row[1]) for row in rows], CHUNK):
+            conn.execute(
+                update(t.dispatch)
+                .where(o.government == batch.government, o.payment_id.in_(some), o.is_open == 0)
+                .values(is_open=1)
+            )

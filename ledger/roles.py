@@ -22,6 +22,7 @@ ROLES: Final[dict[str, str]] = {
     "receipts_officer": "books receipts (STS) and bank facts",
     "feed": "feeds journals of another system",
     "reconciler": "loads statements, reconciles, records what the bank says of a payment",
+    "dispatcher": "sends signed orders to the bank and records its answers: the worker's own grant",
     "inspector": "reads everything, writes nothing",
 }
 

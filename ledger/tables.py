@@ -23,6 +23,8 @@ __all__ = [
     "budget_load",
     "budget_load_entry",
     "chart",
+    "dispatch",
+    "dispatch_pause",
     "document",
     "document_deduction",
     "document_line",
@@ -40,6 +42,8 @@ __all__ = [
     "officer_key_end",
     "payee",
     "payment",
+    "payment_answer",
+    "payment_call",
     "payment_move",
     "period_seal",
     "person",
@@ -454,6 +458,63 @@ payment_move: Final = table(
     evidence_sha256=TEXT,
     reason_c=TEXT,
     journal_id=INT,
+    leaf_index=INT,
+)
+#: The outbox: one row for each payment of a signed list, written with that signature. `channel` is how
+#: the bank account's orders left on that day. `held`, `tries`, `next_at` and `is_open` move; `next_at`
+#: is the UTC instant from which a worker may look at the row again, empty for at once.
+dispatch: Final = table(
+    "dispatch",
+    government=TEXT,
+    payment_id=TEXT,
+    advice_list_id=TEXT,
+    bank_account=TEXT,
+    channel=TEXT,
+    transfer_on=TEXT,
+    leaf_index=INT,
+    held=INT,
+    is_open=INT,
+    tries=INT,
+    next_at=TEXT,
+)
+#: Sending through a bank account was stopped (`paused` 1) or goes on (0).
+dispatch_pause: Final = table(
+    "dispatch_pause",
+    government=TEXT,
+    bank_account=TEXT,
+    n=INT,
+    paused=INT,
+    person_id=TEXT,
+    reason_c=TEXT,
+    leaf_index=INT,
+)
+#: The bank is about to be asked to pay: the row stands before the request leaves. `due_at` is the
+#: UTC instant after which a call without an answer is in doubt.
+payment_call: Final = table(
+    "payment_call",
+    government=TEXT,
+    payment_id=TEXT,
+    n=INT,
+    external_id=TEXT,
+    rail=TEXT,
+    worker=TEXT,
+    due_at=TEXT,
+    leaf_index=INT,
+)
+#: What the bank said of a call, or that it said nothing; `answer_c` commits to the text received.
+payment_answer: Final = table(
+    "payment_answer",
+    government=TEXT,
+    payment_id=TEXT,
+    n=INT,
+    call_n=INT,
+    source=TEXT,
+    meaning=TEXT,
+    http_status=INT,
+    code=TEXT,
+    bank_reference=TEXT,
+    answer_c=TEXT,
+    evidence_sha256=TEXT,
     leaf_index=INT,
 )
 number_series: Final = table(

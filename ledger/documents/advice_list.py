@@ -17,7 +17,7 @@ from sqlalchemy import Connection, select
 from audit.dsse import parse_envelope
 from ledger import tables as t
 from ledger.answers import Idempotency
-from ledger.documents import payment_store, store
+from ledger.documents import dispatch_store, payment_store, store
 from ledger.documents.advice_file import (
     AdviceFile,
     advice_package,
@@ -34,6 +34,7 @@ from ledger.documents.advice_payments import (
     payments_of,
 )
 from ledger.documents.bodies import check_sha256
+from ledger.documents.calls import FILE, channel_of
 from ledger.documents.content import (
     AdviceContent,
     AdviceRow,
@@ -43,6 +44,7 @@ from ledger.documents.content import (
 )
 from ledger.documents.errors import (
     DocumentMoveNotAllowedError,
+    NotByFileError,
     NothingToPayError,
     PaymentNotHeldError,
     TextErasedError,
@@ -212,8 +214,21 @@ class SignAdviceList:
             journals=journals,
             advice_list=stored.id,
         )
+        channel = channel_of(session.settings.policies, stored.bank_account, session.today)
+        dispatch_store.add_orders(
+            session,
+            payments,
+            advice_list=stored.id,
+            channel=channel,
+            transfer_on=content.transfer_on,
+            leaf_index=moved.leaf_index,
+        )
         return store.move_answer(
-            session, moved, number=stored.number, file_sha256=content.file_sha256
+            session,
+            moved,
+            number=stored.number,
+            file_sha256=content.file_sha256,
+            channel=channel,
         )
 
 
@@ -241,6 +256,7 @@ class SendAdviceList:
         stored, content = _read(session, self.document)
         move = _move(stored, "send")
         role, _ = store.require_hand(session, self.by, move)
+        _check_by_file(session.conn, session.government, stored)
         if self.file_sha256 != content.file_sha256:
             raise InvalidFieldError("file_sha256", "is of the signed file", self.file_sha256)
         queued = [p for p in payments_of(session, content) if p.state == "queued"]
@@ -295,6 +311,8 @@ def advice_list_file(conn: Connection, government: str, document: str) -> Advice
 
     Raises:
         UnknownDocumentError, DocumentMoveNotAllowedError: No such list, or it is not signed.
+        NotByFileError: Its orders leave by the bank's interface; handing over a file too would ask
+            for them twice.
         TextErasedError: A payee's name or account was erased.
     """
     stored = store.get_document(conn, government, document, "advice_list")
@@ -302,6 +320,7 @@ def advice_list_file(conn: Connection, government: str, document: str) -> Advice
         raise DocumentMoveNotAllowedError(
             document=stored.id, move="render", state=stored.state, allowed=[]
         )
+    _check_by_file(conn, government, stored)
     content = read_advice(stored.content)
     wanted = _commitments(content)
     texts = store.stored_texts(conn, government, wanted)
@@ -361,6 +380,13 @@ def _read(session: Session, document: str) -> tuple[StoredDocument, AdviceConten
 
 def _move(stored: StoredDocument, name: str) -> Move:
     return find_move("advice_list", name, document=stored.id, state=stored.state, origin="own")
+
+
+def _check_by_file(conn: Connection, government: str, stored: StoredDocument) -> None:
+    """Raises NotByFileError. A list that was signed before there was an outbox leaves by file."""
+    channel = dispatch_store.channel_of_list(conn, government, stored.id)
+    if channel not in ("", FILE):
+        raise NotByFileError(document=stored.id, bank_account=stored.bank_account, channel=channel)
 
 
 def _approve(

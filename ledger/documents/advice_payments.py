@@ -145,13 +145,9 @@ def listable(
 
 def payments_of(session: Session, content: AdviceContent) -> list[StoredPayment]:
     """The list's payments, in its order."""
-    p = t.payment.c
-    found: dict[str, StoredPayment] = {}
-    for some in payment_store.chunks([row.payment for row in content.rows], 500):
-        for row in session.conn.execute(
-            select(*list(p)[1:]).where(p.government == session.government, p.id.in_(some))
-        ):
-            found[row[0]] = StoredPayment(*row)
+    found = payment_store.find(
+        session.conn, session.government, [row.payment for row in content.rows]
+    )
     return [found[row.payment] for row in content.rows]
 
 

@@ -9,24 +9,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sqlalchemy import func, select
+from sqlalchemy import select
 
 from ledger import tables as t
 from ledger.answers import Idempotency
 from ledger.documents import payment_store, store
 from ledger.documents.bodies import check_payee_form, check_sha256
-from ledger.documents.content import SpendingLine
 from ledger.documents.errors import DocumentMoveNotAllowedError, PaymentMoveNotAllowedError
-from ledger.documents.issuing import budget_codes
-from ledger.documents.journals import order_lines, retur_lines
-from ledger.documents.numbers import PAYMENT_SERIES, payment_reference, returned_reference
+from ledger.documents.numbers import PAYMENT_SERIES, payment_reference
+from ledger.documents.outcome_booking import OutcomeBooking
 from ledger.documents.payment_store import StoredPayment
 from ledger.documents.payments import OUTCOMES, check_step, next_basis, resendable
-from ledger.documents.store import StoredDocument
-from ledger.documents.withholdings import Part, part_of
 from ledger.errors import FutureEffectiveDateError, InvalidFieldError
-from ledger.journals import Draft, Line, check_day, check_text
-from ledger.money import sen_text
+from ledger.journals import check_day, check_text
 from ledger.session import Answer, Session, Wants
 from ledger.settings import Settings
 
@@ -72,7 +67,9 @@ class RecordPayment:
         document = store.get_document(
             session.conn, session.government, payment.document_id, "sp2d", content=False
         )
-        journal_id = self._book(session, payment, document)
+        journal_id = OutcomeBooking(
+            session, payment, document, self.outcome, self.by, self.effective_on or self.on_day
+        ).book()
         reason_c = (
             session.private("reason", self.reason, subject=f"payment:{payment.id}")
             if self.reason
@@ -112,157 +109,6 @@ class RecordPayment:
             "batch": session.batch.seq,
             "recorded_at": session.batch.recorded_at,
         }
-
-    def _book(
-        self, session: Session, payment: StoredPayment, document: StoredDocument
-    ) -> int | None:
-        """The table of `payments`, from paid on."""
-        on_cair, retur = payment.recognition == "on_cair", payment.basis == "retur"
-        if self.outcome == "returned":
-            return self._retur(
-                session,
-                payment,
-                document,
-                into_cash=True,
-                reference=returned_reference(payment.partner_reference),
-            )
-        if self.outcome == "rejected":
-            if not on_cair:
-                return self._retur(
-                    session, payment, document, into_cash=True, reference=payment.partner_reference
-                )
-            if retur:
-                key = payment_store.cash_key(
-                    session, payment.bank_account, _committed_in(session, payment)
-                )
-                session.position.commit_cash(key, -payment.amount_sen)
-            return None
-        if self.outcome != "paid" or not on_cair:
-            return None
-        if retur:
-            return self._retur(
-                session,
-                payment,
-                document,
-                into_cash=False,
-                reference=payment.partner_reference,
-                uncommits=payment.amount_sen,
-            )
-        return self._order_part(session, payment, document)
-
-    def _retur(
-        self,
-        session: Session,
-        payment: StoredPayment,
-        document: StoredDocument,
-        *,
-        into_cash: bool,
-        reference: str,
-        uncommits: int = 0,
-    ) -> int:
-        lines = retur_lines(
-            payment.amount_sen,
-            into_cash=into_cash,
-            cash_account=session.settings.bank_accounts[payment.bank_account],
-            bank_account=payment.bank_account,
-            reference=reference,
-        )
-        draft = self._draft(payment, document, lines)
-        return session.post(draft, uncommits=uncommits).journal_id
-
-    def _order_part(
-        self, session: Session, payment: StoredPayment, document: StoredDocument
-    ) -> int:
-        """This payee's share of the order, in both books: reserved becomes spent."""
-        lines, deductions, part = _share(session, payment)
-        releases: dict[str, int] = {}
-        for index, sen in part.lines:
-            name = lines[index].budget_line
-            releases[name] = releases.get(name, 0) + sen
-        made = order_lines(
-            skpd=document.skpd,
-            lines=lines,
-            deduction_accounts=deductions,
-            part=part,
-            cash=[(payment.partner_reference, payment.amount_sen)],
-            cash_account=session.settings.bank_accounts[payment.bank_account],
-            bank_account=payment.bank_account,
-            budget=budget_codes(session, releases, document.fiscal_year),
-        )
-        return session.post(
-            self._draft(payment, document, made),
-            budget_kind=document.payment_kind,
-            releases=releases,
-            uncommits=payment.amount_sen,
-        ).journal_id
-
-    def _draft(self, payment: StoredPayment, document: StoredDocument, lines: list[Line]) -> Draft:
-        number = document.number or document.external_number
-        return Draft(
-            reference=f"{payment.id}/{self.outcome}",
-            effective_on=self.effective_on or self.on_day,
-            kind=f"payment.{self.outcome}",
-            description=f"Payment {payment.id} of SP2D {number} {self.outcome}",
-            lines=lines,
-            maker=self.by,
-            poster=self.by,
-            source="bank",
-            document_id=document.id,
-            document_no=number,
-            is_fact=True,
-        )
-
-
-def _committed_in(session: Session, payment: StoredPayment) -> int:
-    """The year in whose chart a retur payment was committed: when its list was signed."""
-    m = t.payment_move.c
-    day = session.conn.execute(
-        select(m.on_day).where(
-            m.government == session.government,
-            m.payment_id == payment.id,
-            m.state_to == "queued",
-        )
-    ).scalar_one()
-    return int(day[:4])
-
-
-def _share(session: Session, payment: StoredPayment) -> tuple[list[SpendingLine], list[str], Part]:
-    """The order's lines, its reducing deductions' accounts, and this payee's part of both."""
-    conn, government, document = session.conn, session.government, payment.document_id
-    x, d, y = t.document_line.c, t.document_deduction.c, t.payee.c
-    lines = [
-        SpendingLine(row[0], row[1], sen_text(row[2]))
-        for row in conn.execute(
-            select(x.budget_line, x.expense_account, x.amount_sen)
-            .where(x.government == government, x.document_id == document)
-            .order_by(x.n)
-        )
-    ]
-    deductions = [
-        tuple(row)
-        for row in conn.execute(
-            select(d.account, d.amount_sen)
-            .where(d.government == government, d.document_id == document, d.reduces_payment == 1)
-            .order_by(d.n)
-        )
-    ]
-    before = conn.execute(
-        select(
-            func.coalesce(func.sum(y.gross_sen), 0), func.coalesce(func.sum(y.deduction_sen), 0)
-        ).where(y.government == government, y.document_id == document, y.n < payment.payee_n)
-    ).one()
-    own = conn.execute(
-        select(y.gross_sen, y.deduction_sen).where(
-            y.government == government, y.document_id == document, y.n == payment.payee_n
-        )
-    ).one()
-    part = part_of(
-        [line.amount_sen for line in lines],
-        [sen for _, sen in deductions],
-        gross=(int(before[0]), own[0]),
-        deducted=(int(before[1]), own[1]),
-    )
-    return lines, [account for account, _ in deductions], part
 
 
 @dataclass(frozen=True, slots=True)

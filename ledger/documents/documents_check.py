@@ -17,6 +17,7 @@ from ledger.allowances_check import check_allowances
 from ledger.documents import store
 from ledger.documents.advice_list import advice_to_sign
 from ledger.documents.content import AdviceContent, Content, revision_of
+from ledger.documents.dispatch_replay import check_dispatch
 from ledger.documents.replay import Replay
 from ledger.documents.signing import envelope_keyid, verify_envelope
 from ledger.errors import LedgerError
@@ -28,7 +29,17 @@ from ledger.row_check import check_rows, sha256_or_empty
 
 __all__ = ["check_documents"]
 
-_KINDS: Final = ("book.recovered", "document.moved", "payment.moved")
+_KINDS: Final = (
+    "book.recovered",
+    "dispatch.paused",
+    "document.moved",
+    "payment.answered",
+    "payment.called",
+    "payment.held",
+    "payment.moved",
+    "payment.rerouted",
+    "policy.set",
+)
 
 
 def check_documents(conn: Connection, government: str) -> Iterator[Finding]:
@@ -57,6 +68,7 @@ def check_documents(conn: Connection, government: str) -> Iterator[Finding]:
         else:
             yield from replay.take(leaf)
     yield from _check_tables(conn, government, replay)
+    yield from check_dispatch(conn, government, replay.dispatch, replay.payments)
     yield from _check_counters(conn, government, replay)
     yield from check_allowances(conn, government, replay.effects)
     yield from _check_signatures(conn, government, replay)

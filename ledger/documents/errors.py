@@ -18,6 +18,10 @@ What documents and payments refuse, by name.
     ├── NonceUsedError                 the signed statement was used before
     ├── NothingToPayError              no payment waits for an advice list
     ├── PaymentNotHeldError            a payment is in a list, or its SP2D may not be paid now
+    ├── NoCallError                    the bank was never called for this payment
+    ├── NotByFileError                 the list's orders leave by the bank's interface
+    ├── ResentElsewhereError           an SP2D whose recalled payment was ordered anew
+    ├── AlreadySoError                 held, let go, paused or going on as it is
     ├── NumberFormatError              the government's number pattern has no place for the serial
     └── TextErasedError                a private text that the act needs was erased
 """
@@ -29,16 +33,20 @@ from collections.abc import Sequence
 from ledger.errors import LedgerError
 
 __all__ = [
+    "AlreadySoError",
     "DocumentError",
     "DocumentMoveNotAllowedError",
     "EnvelopeRequiredError",
     "ExternalNumberTakenError",
+    "NoCallError",
     "NonceUsedError",
+    "NotByFileError",
     "NothingToPayError",
     "NumberFormatError",
     "PaymentKindNotSupportedError",
     "PaymentMoveNotAllowedError",
     "PaymentNotHeldError",
+    "ResentElsewhereError",
     "SignatureRefusedError",
     "SpmNotAcceptedError",
     "SpmOutOfDateError",
@@ -67,6 +75,43 @@ class UnknownPaymentError(DocumentError):
 
     def __init__(self, *, payment: str) -> None:
         super().__init__(f"payment {payment} does not exist", payment=payment)
+
+
+class AlreadySoError(DocumentError):
+    """What was asked for is so already: somebody else was quicker, or it is asked twice."""
+
+    def __init__(self, *, what: str, state: str) -> None:
+        super().__init__(f"{what} is {state} already", what=what, state=state)
+
+
+class NoCallError(DocumentError):
+    """An answer needs a call; what a person learns of a payment is recorded by hand."""
+
+    def __init__(self, *, payment: str) -> None:
+        super().__init__(f"the bank was never called for payment {payment}", payment=payment)
+
+
+class NotByFileError(DocumentError):
+    """Orders that leave through a bank's interface must not leave by a file too."""
+
+    def __init__(self, *, document: str, bank_account: str, channel: str) -> None:
+        super().__init__(
+            f"the orders of {document} leave {bank_account} by {channel}, not by a file",
+            document=document,
+            bank_account=bank_account,
+            channel=channel,
+        )
+
+
+class ResentElsewhereError(DocumentError):
+    """What was recalled and ordered anew is owed; the new order is recalled, not the SP2D cancelled."""
+
+    def __init__(self, *, document: str, payment: str) -> None:
+        super().__init__(
+            f"{document} can't be cancelled: payment {payment} is another attempt at a recalled one",
+            document=document,
+            payment=payment,
+        )
 
 
 class PaymentKindNotSupportedError(DocumentError):

@@ -7,7 +7,7 @@ that names the leaf it came from.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Final, NamedTuple, TypeVar
 
@@ -15,6 +15,7 @@ from sqlalchemy import Connection, select, update
 
 from audit import bulk
 from ledger import tables as t
+from ledger.documents.calls import OPEN_STATES
 from ledger.documents.errors import UnknownPaymentError
 from ledger.documents.journals import PPKD
 from ledger.documents.payments import check_step
@@ -26,6 +27,7 @@ __all__ = [
     "cash_key",
     "chunks",
     "create",
+    "find",
     "get",
     "of_document",
     "step_all",
@@ -78,6 +80,18 @@ def get(conn: Connection, government: str, reference: str) -> StoredPayment:
     return StoredPayment(*row)
 
 
+def find(conn: Connection, government: str, references: Sequence[str]) -> dict[str, StoredPayment]:
+    """Payments by their references; unknown ones are missing."""
+    p = t.payment.c
+    found: dict[str, StoredPayment] = {}
+    for some in chunks(list(dict.fromkeys(references)), CHUNK):
+        for row in conn.execute(
+            select(*list(p)[1:]).where(p.id.in_(some), p.government == government)
+        ):
+            found[row[0]] = StoredPayment(*row)
+    return found
+
+
 def of_document(conn: Connection, government: str, document: str) -> list[StoredPayment]:
     """All payments of an SP2D, by payee and attempt."""
     p = t.payment.c
@@ -98,6 +112,7 @@ def create(
     by: str,
     leaf_index: int,
     reason_c: str = "",
+    journals: Mapping[str, int] | None = None,
 ) -> None:
     """Insert new payments and hold them."""
     bulk.insert_rows(
@@ -106,7 +121,15 @@ def create(
         _PAYMENT_COLUMNS,
         [(session.government, *payment) for payment in payments],
     )
-    step_all(session, payments, "held", by=by, leaf_index=leaf_index, reason_c=reason_c)
+    step_all(
+        session,
+        payments,
+        "held",
+        by=by,
+        leaf_index=leaf_index,
+        reason_c=reason_c,
+        journals=journals,
+    )
 
 
 def step_all(
@@ -115,18 +138,19 @@ def step_all(
     target: str,
     *,
     by: str,
-    leaf_index: int,
+    leaf_index: int | Mapping[str, int],
     on_day: str = "",
-    evidence_sha256: str = "",
+    evidence_sha256: str | Mapping[str, str] = "",
     reason_c: str = "",
-    journals: dict[str, int] | None = None,
+    journals: Mapping[str, int] | None = None,
     advice_list: str = "",
 ) -> None:
     """
     Move payments on, all in one way. Raises PaymentMoveNotAllowedError before anything is written.
 
-    *journals* names the journal of a payment, where its step booked one; *advice_list* is the list
-    that takes them.
+    *leaf_index* and *evidence_sha256* are the act's, or one for each payment; *journals* names the journal of a payment,
+    where its step booked one; *advice_list* is the list that takes them. Rows of the outbox are open
+    while the bank may still act on a payment.
     """
     for payment in payments:
         check_step(payment.id, payment.state, target)
@@ -144,10 +168,12 @@ def step_all(
                 target,
                 by,
                 on_day or session.today,
-                evidence_sha256,
+                evidence_sha256
+                if isinstance(evidence_sha256, str)
+                else evidence_sha256[payment.id],
                 reason_c,
                 by_id.get(payment.id),
-                leaf_index,
+                leaf_index if isinstance(leaf_index, int) else leaf_index[payment.id],
             )
             for payment in payments
         ],
@@ -162,6 +188,17 @@ def step_all(
             .where(p.government == session.government, p.id.in_(some))
             .values(values)
         )
+        if target not in ("", "held", "queued"):
+            o = t.dispatch.c
+            session.conn.execute(
+                update(t.dispatch)
+                .where(
+                    o.government == session.government,
+                    o.payment_id.in_(some),
+                    o.is_open != int(target in OPEN_STATES),
+                )
+                .values(is_open=int(target in OPEN_STATES))
+            )
 
 
 def chunks(items: Sequence[T], size: int) -> Iterator[list[T]]:

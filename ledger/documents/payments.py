@@ -50,8 +50,8 @@ STATES: Final = (
 #: state -> the states that may follow. A bank that answers early skips steps; none goes back.
 STEPS: Final[dict[str, tuple[str, ...]]] = {
     "": ("held",),
-    "held": ("queued", "cancelled"),
-    "queued": ("sent", "accepted", "paid", "rejected", "unknown"),
+    "held": ("queued", "recalled", "cancelled"),
+    "queued": ("sent", "accepted", "paid", "rejected", "recalled", "unknown"),
     "sent": ("accepted", "paid", "rejected", "recalled", "unknown"),
     "accepted": ("paid", "rejected", "recalled", "unknown"),
     "unknown": ("accepted", "paid", "rejected", "recalled"),

@@ -24,6 +24,7 @@ from ledger.documents.content import (
     read_content,
     revision_of,
 )
+from ledger.documents.dispatch_replay import DispatchReplay
 from ledger.documents.moves import MOVES, Move
 from ledger.documents.numbers import (
     PAYMENT_SERIES,
@@ -79,6 +80,7 @@ class Replay:
     #: The same, move by move, in order of the log.
     effects: list[Effect] = field(default_factory=list)
     _at: tuple[int, int | None] = (0, None)
+    dispatch: DispatchReplay = field(default_factory=DispatchReplay)
     #: When the book went on as a new shard of its log: the instant of that batch.
     recovered_at: str = ""
 
@@ -90,6 +92,12 @@ class Replay:
                 self._recovered(leaf)
             elif leaf.kind == "document.moved":
                 yield from self._document_moved(leaf)
+            elif leaf.kind == "payment.held":
+                self.dispatch.held(leaf)
+            elif leaf.kind == "dispatch.paused":
+                yield from self.dispatch.paused(leaf)
+            elif leaf.kind == "policy.set":
+                self.dispatch.policy_set(leaf)
             else:
                 yield from self._payment_moved(leaf)
         except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
@@ -201,6 +209,7 @@ class Replay:
             if name == "sign":
                 for row in content.rows:
                     yield from self._listed(leaf, row.payment, data["document"])
+                self.dispatch.listed(leaf, data["document"], content)
             elif name == "send":
                 for row in content.rows:
                     if self.payments[row.payment].state == "queued":
@@ -282,6 +291,12 @@ class Replay:
         if data["from"] == "":
             yield from self._resent(leaf)
         payment = self.payments[data["payment"]]
+        if leaf.kind == "payment.called":
+            yield from self.dispatch.called(leaf, payment.state)
+        elif leaf.kind == "payment.answered":
+            yield from self.dispatch.answered(leaf)
+        if data["to"] == "":  # an answer that changes nothing, or a further call
+            return
         if data["n"] != payment.state_n + 1 or data["from"] != payment.state:
             yield _of(leaf, "step_not_allowed", f"{payment.id} stands at {payment.state}")
         if data["to"] == "paid" and payment.recognition == "on_cair":
@@ -322,10 +337,24 @@ class Replay:
             bank_code=data["bank_code"],
             account_c=data["account"],
             basis=data["basis"],
+            bank_account=data.get("bank_account", before.bank_account),
             state="",
             state_n=0,
         )
         self.documents[before.document_id].payments.append(data["payment"])
+        if leaf.kind == "payment.rerouted" and before.recognition == "on_cair":
+            self._rerouted(before, data["bank_account"])
+
+    def _rerouted(self, before: StoredPayment, bank_account: str) -> None:
+        """Under `on_cair` what the old attempt had committed goes, or moves to the new account."""
+        if before.basis == "retur":
+            if before.advice_list_id:
+                self._commit(before.bank_account, self._year(before), -before.amount_sen)
+            return
+        content = self.documents[before.document_id].content
+        if isinstance(content, Content):
+            self._commit(before.bank_account, content.fiscal_year, -before.amount_sen)
+            self._commit(bank_account, content.fiscal_year, before.amount_sen)
 
     def _paid(self, payment: StoredPayment) -> None:
         """Under `on_cair`: the commitment ends, and the order's part is no longer reserved."""

@@ -19,7 +19,7 @@ from ledger.documents.approving import approve, facts_of
 from ledger.documents.bodies import ClaimBody, check_claims
 from ledger.documents.checks import run_checks
 from ledger.documents.content import Claim, Content, line_totals, packed
-from ledger.documents.errors import DocumentMoveNotAllowedError
+from ledger.documents.errors import DocumentMoveNotAllowedError, ResentElsewhereError
 from ledger.documents.issuing import Issued, issue, order_of
 from ledger.documents.moves import Move, find_move
 from ledger.documents.numbers import (
@@ -343,6 +343,8 @@ class CancelSp2d:
                     state=f"{stored.state}, payment {payment.id} {payment.state}",
                     allowed=[],
                 )
+            if payment.attempt > 1:
+                raise ResentElsewhereError(document=stored.id, payment=payment.id)
         journal_id = self._take_back(session, stored, content, hands, payments)
         moved = store.record_move(
             session,

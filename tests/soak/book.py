@@ -29,7 +29,11 @@ from ledger.chart import CHART_VERSION
 from ledger.commands import ReverseJournal
 from ledger.documents.bank_outcomes import RecordPayment, ResendPayment
 from ledger.documents.bodies import ClaimBody
+from ledger.documents.dispatch_store import take_due
+from ledger.documents.dispatching import AnswerPayments, CallPayments, PaymentAnswer
+from ledger.documents.holding import HoldPayment, PauseDispatch
 from ledger.documents.receipts import BookBankFee, BookReceipt, ReceiptLine
+from ledger.documents.rerouting import ReroutePayments
 from ledger.documents.sp2d import CancelSp2d, ImportSp2d, LinkSp2d, RequestCancelSp2d
 from ledger.documents.spm import AcceptSpm
 from ledger.money import Money
@@ -121,6 +125,7 @@ def build(url: str, folder: Path) -> list[str]:
     _fed(engine)
     sealed(engine, signer)
     _orders(office)
+    _dispatched(office)
     _settings(engine)
     _limits(engine, office)
     _facts(office)
@@ -279,6 +284,30 @@ def _orders(office: Office) -> None:
     office.list_payments(asked)
     office.outcome(waiting, "paid")
     office.do(RecordPayment(RECONCILER, asked, "unknown", TODAY, EVIDENCE, "Tidak dijawab"))
+
+
+def _dispatched(office: Office) -> None:
+    """Orders that leave through the bank's interface: called for, answered, held, paused, rerouted."""
+    both(office.engine, SetPolicy("channel", f"{ACCOUNT} snap", TODAY))
+    made = office.issue(office.spm_body("5000.00", among=4))["payments"]
+    office.list_payments(*made, bank_account=ACCOUNT)
+    done, asked, held, moved = made
+    office.do(CallPayments("worker", [(done, "bifast"), (asked, "skn")], "w1", 60))
+    body = b'{"responseCode":"2001800"}'
+    said = [
+        PaymentAnswer(done, "reply", "done", 200, "2001800", "BR-1", body),
+        PaymentAnswer(asked, "reply", "retry", 429, "4291800", "BR-2", body, next_seconds=60),
+    ]
+    office.do(AnswerPayments("worker", said))
+    office.do(CallPayments("worker", [(asked, "rtgs")], "w2", 60))
+    silent = PaymentAnswer(asked, "silence", "unknown", evidence_sha256=EVIDENCE, next_seconds=60)
+    office.do(AnswerPayments("worker", [silent]))
+    with begin(office.engine) as conn:
+        take_due(conn, office.government, asked, now="2027", until="2026-11-21T09:00:00.000000Z")
+    office.do(HoldPayment("verifier", held, True, "Rekening diragukan"))
+    office.do(PauseDispatch("kuasa", ACCOUNT, True, "Bank tutup"))
+    office.do(PauseDispatch("kuasa", ACCOUNT, False, "Bank buka"))
+    office.do(ReroutePayments("maker", [moved], ACCOUNT, "Diulang"))
 
 
 def _facts(office: Office) -> None:

@@ -62,6 +62,7 @@ PEOPLE: Final = {
     "anggaran": ("budget_officer", ""),
     "penerimaan": ("receipts_officer", ""),
     "everybody": ("sp2d_maker", ""),
+    "worker": ("dispatcher", ""),
 }
 
 #: Everything that acts on documents may write.
@@ -89,6 +90,10 @@ TABLES: Final = (
     "payment",
     "payment_move",
     "number_series",
+    "dispatch",
+    "dispatch_pause",
+    "payment_call",
+    "payment_answer",
 )
 
 
@@ -120,7 +125,10 @@ class Office:
         before = self.contents()
         (result,) = self.run(command, today=today)
         assert isinstance(result, Refused), result
-        assert before == self.contents()
+        after = self.contents()
+        assert before == after, {
+            n: set(after[n]) ^ set(before[n]) for n in TABLES if after[n] != before[n]
+        }
         return result.error.code, result.error.values
 
     # --- people --------------------------------------------------------------------------------
@@ -247,9 +255,11 @@ class Office:
         sp2d = self.verify(body, signer=signer, **changes)
         return self.do(SignSp2d("kuasa", sp2d, self.sign("kuasa", sp2d, "sp2d.sign")))
 
-    def list_payments(self, *payments: str, verifier: str = "verifier") -> str:
+    def list_payments(
+        self, *payments: str, verifier: str = "verifier", bank_account: str = ""
+    ) -> str:
         """Id of a signed advice list."""
-        made = self.do(DraftAdviceList("maker-2", payments=payments))["document"]
+        made = self.do(DraftAdviceList("maker-2", bank_account, payments=payments))["document"]
         envelope = self.sign(verifier, made, "advice_list.verify")
         self.do(VerifyAdviceList(verifier, made, envelope))
         self.do(SignAdviceList("kuasa", made, self.sign("kuasa", made, "advice_list.sign")))

@@ -1,0 +1,363 @@
+"""
+Shell: the outbox as rows, the calls of the bank and their answers, and where sending is stopped.
+
+A row of the outbox is made in the transaction that signs its advice list. What a worker may read to
+choose its next work stands here too; what it then does is decided again under the lock (`dispatching`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Final, NamedTuple
+
+from sqlalchemy import Connection, and_, func, select, update
+
+from audit import bulk
+from ledger import tables as t
+from ledger.documents.payment_store import CHUNK, StoredPayment, chunks
+from ledger.session import Session
+
+__all__ = [
+    "AnswerRow",
+    "Call",
+    "CallRow",
+    "Due",
+    "Order",
+    "add_answers",
+    "add_calls",
+    "add_orders",
+    "backlog",
+    "calls_of",
+    "channel_of_list",
+    "find_due",
+    "is_paused",
+    "orders_of",
+    "paused_accounts",
+    "payee_subjects",
+    "schedule",
+    "schedule_all",
+    "take_due",
+]
+
+_ORDER: Final = tuple(t.dispatch.c.keys())
+_CALL: Final = tuple(t.payment_call.c.keys())
+_ANSWER: Final = tuple(t.payment_answer.c.keys())
+
+
+class Call(NamedTuple):
+    """A call of the bank; *meanings* are those of its answers so far, in order."""
+
+    n: int
+    external_id: str
+    rail: str
+    worker: str
+    due_at: str
+    meanings: tuple[str, ...]
+
+
+class Due(NamedTuple):
+    """A row of the outbox that a worker may look at. Amounts in sen."""
+
+    payment: str
+    advice_list: str
+    bank_account: str
+    transfer_on: str
+    tries: int
+    state: str
+    document: str
+    name_c: str
+    bank_code: str
+    account_c: str
+    amount_sen: int
+
+
+class Order(NamedTuple):
+    """A row of the outbox as it decides whether the bank may be called."""
+
+    payment: str
+    channel: str
+    held: bool
+    transfer_on: str
+
+
+class CallRow(NamedTuple):
+    """A row of `payment_call` without its government."""
+
+    payment: str
+    n: int
+    external_id: str
+    rail: str
+    worker: str
+    due_at: str
+    leaf_index: int
+
+
+class AnswerRow(NamedTuple):
+    """A row of `payment_answer` without its government."""
+
+    payment: str
+    n: int
+    call_n: int
+    source: str
+    meaning: str
+    http_status: int
+    code: str
+    bank_reference: str
+    answer_c: str
+    evidence_sha256: str
+    leaf_index: int
+
+
+def add_orders(
+    session: Session,
+    payments: Sequence[StoredPayment],
+    *,
+    advice_list: str,
+    channel: str,
+    transfer_on: str,
+    leaf_index: int,
+) -> None:
+    """Put the payments of a list into the outbox, in the transaction that signs it."""
+    bulk.insert_rows(
+        session.conn,
+        t.dispatch,
+        _ORDER,
+        [
+            (
+                session.government,
+                payment.id,
+                advice_list,
+                payment.bank_account,
+                channel,
+                transfer_on,
+                leaf_index,
+                0,
+                1,
+                0,
+                "",
+            )
+            for payment in payments
+        ],
+    )
+
+
+def add_calls(session: Session, rows: Sequence[CallRow]) -> None:
+    """Who is about to call the bank for what."""
+    bulk.insert_rows(
+        session.conn, t.payment_call, _CALL, [(session.government, *row) for row in rows]
+    )
+
+
+def add_answers(session: Session, rows: Sequence[AnswerRow]) -> None:
+    """What was answered, with the leaves that say so."""
+    bulk.insert_rows(
+        session.conn, t.payment_answer, _ANSWER, [(session.government, *row) for row in rows]
+    )
+
+
+def calls_of(conn: Connection, government: str, payments: Sequence[str]) -> dict[str, list[Call]]:
+    """The calls of each payment, in order; payments without one are missing."""
+    c, a = t.payment_call.c, t.payment_answer.c
+    answers: dict[tuple[str, int], list[str]] = {}
+    calls: dict[str, list[Call]] = {}
+    for some in chunks(payments, CHUNK):
+        for row in conn.execute(
+            select(a.payment_id, a.call_n, a.meaning)
+            .where(a.payment_id.in_(some), a.government == government)
+            .order_by(a.payment_id, a.n)
+        ):
+            answers.setdefault((row[0], row[1]), []).append(row[2])
+        for payment, n, external_id, rail, worker, due_at in conn.execute(
+            select(c.payment_id, c.n, c.external_id, c.rail, c.worker, c.due_at)
+            .where(c.payment_id.in_(some), c.government == government)
+            .order_by(c.payment_id, c.n)
+        ):
+            meanings = tuple(answers.get((payment, n), ()))
+            calls.setdefault(payment, []).append(
+                Call(n, external_id, rail, worker, due_at, meanings)
+            )
+    return calls
+
+
+def orders_of(conn: Connection, government: str, payments: Sequence[str]) -> dict[str, Order]:
+    """Rows of the outbox by payment; those without one are missing."""
+    o = t.dispatch.c
+    found: dict[str, Order] = {}
+    for some in chunks(payments, CHUNK):
+        for row in conn.execute(
+            select(o.payment_id, o.channel, o.held, o.transfer_on).where(
+                o.payment_id.in_(some), o.government == government
+            )
+        ):
+            found[row[0]] = Order(row[0], row[1], bool(row[2]), row[3])
+    return found
+
+
+def channel_of_list(conn: Connection, government: str, advice_list: str) -> str:
+    """How a signed list's orders leave; empty where it has no rows in the outbox."""
+    o = t.dispatch.c
+    channel = conn.execute(
+        select(o.channel)
+        .select_from(
+            t.dispatch.join(
+                t.payment,
+                and_(t.payment.c.government == o.government, t.payment.c.id == o.payment_id),
+            )
+        )
+        .where(t.payment.c.advice_list_id == advice_list, o.government == government)
+        .limit(1)
+    ).scalar()
+    return str(channel or "")
+
+
+def payee_subjects(conn: Connection, government: str, payments: Sequence[str]) -> dict[str, str]:
+    """Whose personal data a payment's texts are: the subject of its payee."""
+    p, y = t.payment.c, t.payee.c
+    found: dict[str, str] = {}
+    for some in chunks(payments, CHUNK):
+        for row in conn.execute(
+            select(p.id, y.subject)
+            .select_from(
+                t.payment.join(
+                    t.payee,
+                    and_(
+                        y.government == p.government,
+                        y.document_id == p.document_id,
+                        y.n == p.payee_n,
+                    ),
+                )
+            )
+            .where(p.id.in_(some), p.government == government)
+        ):
+            found[row[0]] = row[1]
+    return found
+
+
+# --- where sending is stopped ----------------------------------------------------------------------
+
+
+def paused_accounts(conn: Connection, government: str) -> dict[str, tuple[int, bool]]:
+    """Bank account -> (number of its last pause or resumption, whether it is paused)."""
+    z = t.dispatch_pause.c
+    return {
+        row[0]: (row[1], bool(row[2]))
+        for row in conn.execute(
+            select(z.bank_account, z.n, z.paused)
+            .where(z.government == government)
+            .order_by(z.bank_account, z.n)
+        )
+    }
+
+
+def is_paused(conn: Connection, government: str, bank_account: str) -> bool:
+    """Whether nothing is sent through this bank account now."""
+    return paused_accounts(conn, government).get(bank_account, (0, False))[1]
+
+
+# --- a worker's work -------------------------------------------------------------------------------
+
+
+def find_due(
+    conn: Connection,
+    government: str,
+    *,
+    bank_accounts: Iterable[str],
+    now: str,
+    today: str,
+    states: Sequence[str],
+    limit: int,
+) -> list[Due]:
+    """
+    Orders in *states* that are due at *now* (UTC text), the oldest first.
+
+    Held orders, paused accounts and lists whose day has not come are left out where the work is to
+    send (`queued`); a payment that is under way is looked after whatever the pause.
+    """
+    o, p = t.dispatch.c, t.payment.c
+    accounts = list(bank_accounts)
+    if "queued" in states:
+        paused = paused_accounts(conn, government)
+        accounts = [each for each in accounts if not paused.get(each, (0, False))[1]]
+    query = (
+        select(
+            p.id,
+            o.advice_list_id,
+            o.bank_account,
+            o.transfer_on,
+            o.tries,
+            p.state,
+            p.document_id,
+            p.name_c,
+            p.bank_code,
+            p.account_c,
+            p.amount_sen,
+        )
+        .select_from(
+            t.dispatch.join(t.payment, and_(p.government == o.government, p.id == o.payment_id))
+        )
+        .where(
+            o.government == government,
+            o.is_open == 1,
+            o.next_at <= now,
+            o.channel != "file",
+            o.bank_account.in_(accounts),
+            p.state.in_(states),
+        )
+        .order_by(o.next_at, o.payment_id)
+        .limit(limit)
+    )
+    if "queued" in states:
+        query = query.where(o.held == 0, o.transfer_on <= today)
+    return [Due(*row) for row in conn.execute(query)]
+
+
+def take_due(conn: Connection, government: str, payment: str, *, now: str, until: str) -> bool:
+    """
+    Take an order's next question to the bank until *until*; False where another worker was quicker.
+
+    In a transaction of its own: it says when to look again and nothing about money.
+    """
+    o = t.dispatch.c
+    done = conn.execute(
+        update(t.dispatch)
+        .where(o.government == government, o.payment_id == payment, o.next_at <= now)
+        .values(next_at=until, tries=o.tries + 1)
+    )
+    return bool(done.rowcount)
+
+
+def schedule(conn: Connection, government: str, payment: str, *, next_at: str) -> None:
+    """When a worker may look at an order again."""
+    schedule_all(conn, government, {payment: next_at})
+
+
+def schedule_all(conn: Connection, government: str, at: dict[str, str]) -> None:
+    """The same for several: payment -> UTC instant."""
+    o = t.dispatch.c
+    by_instant: dict[str, list[str]] = {}
+    for payment, instant in at.items():
+        by_instant.setdefault(instant, []).append(payment)
+    for instant, payments in by_instant.items():
+        for some in chunks(payments, CHUNK):
+            conn.execute(
+                update(t.dispatch)
+                .where(o.government == government, o.payment_id.in_(some))
+                .values(next_at=instant)
+            )
+
+
+def backlog(conn: Connection, government: str) -> list[tuple[str, str, int]]:
+    """(bank account, state, number) of everything that is open in the outbox."""
+    o, p = t.dispatch.c, t.payment.c
+    return [
+        (row[0], row[1], row[2])
+        for row in conn.execute(
+            select(o.bank_account, p.state, func.count())
+            .select_from(
+                t.dispatch.join(t.payment, and_(p.government == o.government, p.id == o.payment_id))
+            )
+            .where(o.government == government, o.is_open == 1)
+            .group_by(o.bank_account, p.state)
+            .order_by(o.bank_account, p.state)
+        )
+    ]

@@ -1,0 +1,174 @@
+"""
+Shell: what the bank's word on a payment books. The table stands in `payments`.
+
+An outcome is a fact (D8): it is booked whatever the room.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sqlalchemy import func, select
+
+from ledger import tables as t
+from ledger.documents import payment_store
+from ledger.documents.content import SpendingLine
+from ledger.documents.issuing import budget_codes
+from ledger.documents.journals import order_lines, retur_lines
+from ledger.documents.numbers import returned_reference
+from ledger.documents.payment_store import StoredPayment
+from ledger.documents.store import StoredDocument
+from ledger.documents.withholdings import Part, part_of
+from ledger.journals import Draft, Line
+from ledger.money import sen_text
+from ledger.session import Session
+
+__all__ = ["OutcomeBooking", "committed_in"]
+
+
+@dataclass(frozen=True, slots=True)
+class OutcomeBooking:
+    """
+    How one outcome of a payment is booked: *by* whom, on which day, from which *source*.
+
+    `book` gives the journal, or None where the step books nothing. Raises LedgerError.
+    """
+
+    session: Session
+    payment: StoredPayment
+    document: StoredDocument
+    outcome: str
+    by: str
+    effective_on: str
+
+    def book(self) -> int | None:
+        """The table of `payments`, from paid on."""
+        payment, session = self.payment, self.session
+        on_cair, retur = payment.recognition == "on_cair", payment.basis == "retur"
+        if self.outcome == "returned":
+            return self._retur(
+                into_cash=True, reference=returned_reference(payment.partner_reference)
+            )
+        if self.outcome == "rejected":
+            if not on_cair:
+                return self._retur(into_cash=True, reference=payment.partner_reference)
+            if retur:
+                key = payment_store.cash_key(
+                    session, payment.bank_account, committed_in(session, payment)
+                )
+                session.position.commit_cash(key, -payment.amount_sen)
+            return None
+        if self.outcome != "paid" or not on_cair:
+            return None
+        if retur:
+            return self._retur(
+                into_cash=False,
+                reference=payment.partner_reference,
+                uncommits=payment.amount_sen,
+            )
+        return self._order_part()
+
+    def _retur(self, *, into_cash: bool, reference: str, uncommits: int = 0) -> int:
+        payment = self.payment
+        lines = retur_lines(
+            payment.amount_sen,
+            into_cash=into_cash,
+            cash_account=self.session.settings.bank_accounts[payment.bank_account],
+            bank_account=payment.bank_account,
+            reference=reference,
+        )
+        return self.session.post(self._draft(lines), uncommits=uncommits).journal_id
+
+    def _order_part(self) -> int:
+        """This payee's share of the order, in both books: reserved becomes spent."""
+        session, payment, document = self.session, self.payment, self.document
+        lines, deductions, part = _share(session, payment)
+        releases: dict[str, int] = {}
+        for index, sen in part.lines:
+            name = lines[index].budget_line
+            releases[name] = releases.get(name, 0) + sen
+        made = order_lines(
+            skpd=document.skpd,
+            lines=lines,
+            deduction_accounts=deductions,
+            part=part,
+            cash=[(payment.partner_reference, payment.amount_sen)],
+            cash_account=session.settings.bank_accounts[payment.bank_account],
+            bank_account=payment.bank_account,
+            budget=budget_codes(session, releases, document.fiscal_year),
+        )
+        return session.post(
+            self._draft(made),
+            budget_kind=document.payment_kind,
+            releases=releases,
+            uncommits=payment.amount_sen,
+        ).journal_id
+
+    def _draft(self, lines: list[Line]) -> Draft:
+        payment, document = self.payment, self.document
+        number = document.number or document.external_number
+        return Draft(
+            reference=f"{payment.id}/{self.outcome}",
+            effective_on=self.effective_on,
+            kind=f"payment.{self.outcome}",
+            description=f"Payment {payment.id} of SP2D {number} {self.outcome}",
+            lines=lines,
+            maker=self.by,
+            poster=self.by,
+            source="bank",
+            document_id=document.id,
+            document_no=number,
+            is_fact=True,
+        )
+
+
+def committed_in(session: Session, payment: StoredPayment) -> int:
+    """The year in whose chart a retur payment was committed: when its list was signed."""
+    m = t.payment_move.c
+    day = session.conn.execute(
+        select(m.on_day).where(
+            m.government == session.government,
+            m.payment_id == payment.id,
+            m.state_to == "queued",
+        )
+    ).scalar_one()
+    return int(day[:4])
+
+
+def _share(session: Session, payment: StoredPayment) -> tuple[list[SpendingLine], list[str], Part]:
+    """The order's lines, its reducing deductions' accounts, and this payee's part of both."""
+    conn, government, document = session.conn, session.government, payment.document_id
+    x, d, y = t.document_line.c, t.document_deduction.c, t.payee.c
+    lines = [
+        SpendingLine(row[0], row[1], sen_text(row[2]))
+        for row in conn.execute(
+            select(x.budget_line, x.expense_account, x.amount_sen)
+            .where(x.government == government, x.document_id == document)
+            .order_by(x.n)
+        )
+    ]
+    deductions = [
+        tuple(row)
+        for row in conn.execute(
+            select(d.account, d.amount_sen)
+            .where(d.government == government, d.document_id == document, d.reduces_payment == 1)
+            .order_by(d.n)
+        )
+    ]
+    before = conn.execute(
+        select(
+            func.coalesce(func.sum(y.gross_sen), 0), func.coalesce(func.sum(y.deduction_sen), 0)
+        ).where(y.government == government, y.document_id == document, y.n < payment.payee_n)
+    ).one()
+    own = conn.execute(
+        select(y.gross_sen, y.deduction_sen).where(
+            y.government == government, y.document_id == document, y.n == payment.payee_n
+        )
+    ).one()
+    part = part_of(
+        [line.amount_sen for line in lines],
+        [sen for _, sen in deductions],
+        gross=(int(before[0]), own[0]),
+        deducted=(int(before[1]), own[1]),
+    )
+    return lines, [account for account, _ in deductions], part
