@@ -38,6 +38,7 @@ FIELDS: Final = frozenset(
         "logger",
         "method",
         "path",
+        "payment",
         "pid",
         "port",
         "route",

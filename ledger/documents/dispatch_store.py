@@ -7,10 +7,10 @@ choose its next work stands here too; what it then does is decided again under t
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final, NamedTuple
 
-from sqlalchemy import Connection, and_, func, select, update
+from sqlalchemy import Connection, and_, case, func, select, update
 
 from audit import bulk
 from ledger import tables as t
@@ -26,16 +26,18 @@ __all__ = [
     "add_answers",
     "add_calls",
     "add_orders",
+    "amounts_of",
     "backlog",
     "calls_of",
     "channel_of_list",
     "find_due",
+    "find_open",
     "is_paused",
     "orders_of",
     "paused_accounts",
     "payee_subjects",
-    "schedule",
     "schedule_all",
+    "sent_days",
     "take_due",
 ]
 
@@ -69,6 +71,7 @@ class Due(NamedTuple):
     bank_code: str
     account_c: str
     amount_sen: int
+    number: str
 
 
 class Order(NamedTuple):
@@ -273,7 +276,7 @@ def find_due(
     Held orders, paused accounts and lists whose day has not come are left out where the work is to
     send (`queued`); a payment that is under way is looked after whatever the pause.
     """
-    o, p = t.dispatch.c, t.payment.c
+    o, p, d = t.dispatch.c, t.payment.c, t.document.c
     accounts = list(bank_accounts)
     if "queued" in states:
         paused = paused_accounts(conn, government)
@@ -291,9 +294,12 @@ def find_due(
             p.bank_code,
             p.account_c,
             p.amount_sen,
+            case((d.number != "", d.number), else_=d.external_number),
         )
         .select_from(
-            t.dispatch.join(t.payment, and_(p.government == o.government, p.id == o.payment_id))
+            t.dispatch.join(
+                t.payment, and_(p.government == o.government, p.id == o.payment_id)
+            ).join(t.document, and_(d.government == p.government, d.id == p.document_id))
         )
         .where(
             o.government == government,
@@ -308,7 +314,7 @@ def find_due(
     )
     if "queued" in states:
         query = query.where(o.held == 0, o.transfer_on <= today)
-    return [Due(*row) for row in conn.execute(query)]
+    return [Due._make(row) for row in conn.execute(query)]
 
 
 def take_due(conn: Connection, government: str, payment: str, *, now: str, until: str) -> bool:
@@ -326,13 +332,10 @@ def take_due(conn: Connection, government: str, payment: str, *, now: str, until
     return bool(done.rowcount)
 
 
-def schedule(conn: Connection, government: str, payment: str, *, next_at: str) -> None:
-    """When a worker may look at an order again."""
-    schedule_all(conn, government, {payment: next_at})
-
-
-def schedule_all(conn: Connection, government: str, at: dict[str, str]) -> None:
-    """The same for several: payment -> UTC instant."""
+def schedule_all(
+    conn: Connection, government: str, at: Mapping[str, str], *, count: bool = False
+) -> None:
+    """When a worker may look at orders again (payment -> UTC instant); *count* it as a try."""
     o = t.dispatch.c
     by_instant: dict[str, list[str]] = {}
     for payment, instant in at.items():
@@ -342,8 +345,76 @@ def schedule_all(conn: Connection, government: str, at: dict[str, str]) -> None:
             conn.execute(
                 update(t.dispatch)
                 .where(o.government == government, o.payment_id.in_(some))
-                .values(next_at=instant)
+                .values(next_at=instant, tries=o.tries + int(count))
             )
+
+
+def sent_days(
+    conn: Connection, government: str, payments: Sequence[str]
+) -> dict[str, tuple[str, str]]:
+    """
+    By payment: the local day it was first called for, and the instant its last call was due.
+
+    Payments that the bank was never called for are missing.
+    """
+    m, c = t.payment_move.c, t.payment_call.c
+    due: dict[str, str] = {}
+    found: dict[str, tuple[str, str]] = {}
+    for some in chunks(payments, CHUNK):
+        for row in conn.execute(
+            select(c.payment_id, func.max(c.due_at))
+            .where(c.payment_id.in_(some), c.government == government)
+            .group_by(c.payment_id)
+        ):
+            due[row[0]] = row[1]
+        for row in conn.execute(
+            select(m.payment_id, func.min(m.on_day))
+            .where(m.payment_id.in_(some), m.government == government, m.state_to == "sent")
+            .group_by(m.payment_id)
+        ):
+            if row[0] in due:
+                found[row[0]] = (row[1], due[row[0]])
+    return found
+
+
+def find_open(conn: Connection, government: str, bank_account: str) -> dict[str, int]:
+    """Amounts in sen of the payments of an account that wait for the bank's word."""
+    o, p = t.dispatch.c, t.payment.c
+    return {
+        row[0]: row[1]
+        for row in conn.execute(
+            select(p.id, p.amount_sen)
+            .select_from(
+                t.dispatch.join(t.payment, and_(p.government == o.government, p.id == o.payment_id))
+            )
+            .where(
+                o.government == government,
+                o.is_open == 1,
+                o.channel != "file",
+                o.bank_account == bank_account,
+                p.state.in_(("sent", "accepted", "unknown")),
+            )
+        )
+    }
+
+
+def amounts_of(conn: Connection, government: str, payments: Sequence[str]) -> dict[str, int]:
+    """Amounts in sen of payments that the bank was called for."""
+    c, p = t.payment_call.c, t.payment.c
+    found: dict[str, int] = {}
+    for some in chunks(payments, CHUNK):
+        for row in conn.execute(
+            select(p.id, p.amount_sen)
+            .distinct()
+            .select_from(
+                t.payment.join(
+                    t.payment_call, and_(c.government == p.government, c.payment_id == p.id)
+                )
+            )
+            .where(p.id.in_(some), p.government == government)
+        ):
+            found[row[0]] = row[1]
+    return found
 
 
 def backlog(conn: Connection, government: str) -> list[tuple[str, str, int]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import secrets
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -119,6 +119,16 @@ class Office:
         """The answer of one accepted command; a refusal is raised."""
         (result,) = self.run(command, today=today)
         return answer(result)
+
+    def run_at(self, command: Command, now: datetime) -> Any:
+        """The answer of one command at an instant, on its Jakarta day."""
+        today = (now + timedelta(hours=7)).date().isoformat()
+        return answer(self.run(command, now=now, today=today)[0])
+
+    def pairs(self, sql: str) -> list[tuple[Any, ...]]:
+        """Rows of this government (`:government` is bound)."""
+        with reading(self.engine) as conn:
+            return [tuple(r) for r in conn.execute(text(sql), {"government": self.government})]
 
     def refused(self, command: Command, *, today: str = TODAY) -> tuple[str, dict[str, object]]:
         """Code and values of one refused command, which must have changed nothing."""

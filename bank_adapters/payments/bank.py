@@ -1,0 +1,30 @@
+"""What a dispatcher needs of a bank, whichever interface it has."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from bank_adapters.payments.order import BankAnswer, PaymentOrder
+
+__all__ = ["Bank"]
+
+
+class Bank(Protocol):
+    """
+    A bank that pays and answers. Called from several threads at once.
+
+    Both calls may raise BankAdapterError, and only where nothing of the payment has left.
+    """
+
+    def send(self, order: PaymentOrder, external_id: str) -> BankAnswer:
+        """Ask it to pay, once. Whatever comes back, or doesn't, is an answer."""
+
+    def status(
+        self,
+        order: PaymentOrder,
+        sent_external_id: str,
+        external_id: str,
+        *,
+        bank_reference: str = "",
+    ) -> BankAnswer:
+        """Ask what became of an order that was sent under *sent_external_id*."""
