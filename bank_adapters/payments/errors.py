@@ -6,6 +6,7 @@ PaymentError
 ├── MixedDebitUnitError        one debit of the bank over two accounts or two days
 ├── UngroupedOrderError        no SP2D is named for an order that is debited by SP2D
 ├── NoRailError                no rail takes the payment, now or within the days looked at
+├── ForeignReportError         a status report read against a message that it doesn't answer
 ├── InvalidTemplateError       a layout of payment files contradicts itself
 ├── UnknownTemplateError       no layout of that name
 └── InvalidPaymentSettingsError    settings of a format, the rail table, or the bank list
@@ -21,6 +22,7 @@ from collections.abc import Sequence
 from bank_adapters.errors import BankAdapterError, StatementFileError, shown
 
 __all__ = [
+    "ForeignReportError",
     "InvalidPaymentSettingsError",
     "InvalidTemplateError",
     "MixedDebitUnitError",
@@ -86,6 +88,15 @@ class NoRailError(PaymentError):
         super().__init__(f"no rail takes {amount}: {told}")
         self.amount = amount
         self.reasons = tuple(reasons)
+
+
+class ForeignReportError(PaymentError):
+    """A status report answers another message than the one that it is read against."""
+
+    def __init__(self, found: str, expected: str) -> None:
+        super().__init__(f"the report answers message {shown(found)}, not {shown(expected)}")
+        self.found = found
+        self.expected = expected
 
 
 class InvalidTemplateError(PaymentError):
