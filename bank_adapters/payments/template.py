@@ -185,7 +185,7 @@ def _check(top: Table, template: Template) -> None:
         ("amounts.decimals", template.decimals == 1, "must be 0 or 2"),
         (
             "amounts.grouping",
-            template.grouping != "" and template.grouping == template.decimal_sign,
+            template.decimals > 0 and template.decimal_sign == template.grouping != "",
             "is the decimal sign",
         ),
         (

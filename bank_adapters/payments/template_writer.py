@@ -81,9 +81,20 @@ def write_by_template(
         if order.reference in seen:
             raise RepeatedOrderError(order.reference)
         seen.add(order.reference)
+        _check_amount(template, order)
     file = _File(template, orders, banks, facts)
     data = file.data()
     return WrittenFile(file.name(), data, len(orders), file.total)
+
+
+def _check_amount(template: Template, order: PaymentOrder) -> None:
+    reason = ""
+    if order.amount.sen <= 0:
+        reason = "is not above zero"
+    elif template.decimals == 0 and order.amount.sen % 100:
+        reason = "has sen, and this file has whole rupiah"
+    if reason:
+        raise UnwritablePaymentError("amount", str(order.amount), reason, reference=order.reference)
 
 
 @dataclass(slots=True)
@@ -228,7 +239,7 @@ class _File:
 
     def _text(self, column: Column, value: Value, reference: str) -> str:
         if isinstance(value, Money):
-            return self._amount(column, value, reference)
+            return self._amount(value)
         if isinstance(value, date):
             return value.strftime(column.date_format)
         text = str(value)
@@ -243,16 +254,9 @@ class _File:
             return column.values[text]
         return text
 
-    def _amount(self, column: Column, amount: Money, reference: str) -> str:
+    def _amount(self, amount: Money) -> str:
         template = self.template
         rupiah, sen = divmod(amount.sen, 100)
-        reason = ""
-        if amount.sen <= 0:
-            reason = "is not above zero"
-        elif template.decimals == 0 and sen:
-            reason = "has sen, and this file has whole rupiah"
-        if reason:
-            raise UnwritablePaymentError(column.field, str(amount), reason, reference=reference)
         whole = f"{rupiah:,}".replace(",", template.grouping)
         return whole if template.decimals == 0 else f"{whole}{template.decimal_sign}{sen:02d}"
 
