@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bank_adapters.errors import (
+    BankAdapterError,
     DoctypeForbiddenError,
     EmptyFileError,
     MalformedXmlError,
@@ -526,3 +527,35 @@ def test_sample_against_its_message_leaves_the_order_that_it_rejects_by_block() 
     assert dict.fromkeys(amounts, "refused") == meanings(answers)
     assert ["transaction", "transaction", "payment"] == [each.level for each in answers]
     assert [] == warnings
+
+
+WHOLE = report(
+    pmt("PMT-A", "PART", tx("R1", "RJCT", amount="100.00"), tx("R2", "ACSC")), group="PART"
+).encode()
+
+
+@settings(max_examples=400, deadline=None)
+@given(
+    st.lists(
+        st.tuples(st.integers(0, len(WHOLE) - 1), st.binary(max_size=3), st.integers(0, 40)),
+        min_size=1,
+        max_size=4,
+    )
+)
+def test_file_damaged_anywhere_is_read_or_refused_by_name(
+    damages: list[tuple[int, bytes, int]],
+) -> None:
+    """No damage is an error of ours; what is read still pays nothing that wasn't said to be paid."""
+    data = WHOLE
+    for at, put, cut in damages:
+        data = data[:at] + put + data[at + cut :]
+    try:
+        found = read_pain002([data])
+        answers, _ = answers_of(found, SENT)
+    except BankAdapterError:
+        return
+
+    for each in answers:
+        if each.answer.meaning == "done":
+            assert each.answer.code in {"ACSC", "ACCC"}
+            assert each.reference in SENT.amounts

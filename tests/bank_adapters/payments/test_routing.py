@@ -87,6 +87,9 @@ def test_rail_hours_are_those_of_western_indonesia_whatever_the_zone_of_now() ->
     """09:00 WIB is 02:00 UTC; a moment without a zone is nobody's hour."""
     assert "skn" == chosen(300 * MILLION, "002", datetime(2026, 3, 5, 2, tzinfo=UTC))
     assert "rtgs" == chosen(300 * MILLION, "002", datetime(2026, 3, 5, 8, tzinfo=UTC))
+    # 20:00 UTC on the 5th is already the 6th in Jakarta.
+    early = datetime(2026, 3, 5, 20, tzinfo=UTC)
+    assert "bifast" == chosen(MILLION, "002", early, not_before=date(2026, 3, 6))
     with pytest.raises(ValueError, match="zone"):
         chosen(300 * MILLION, "002", datetime(2026, 3, 5, 9))  # noqa: DTZ001
 
