@@ -76,43 +76,67 @@ class _Reading:
     report: StatusReport
     sent: SentMessage | None
     warnings: list[Warning_] = field(default_factory=list)
+    #: Every order that was sent; empty where the message isn't known.
+    amounts: Mapping[str, Money] = field(init=False)
+    #: The blocks that were sent, by PmtInfId.
+    _blocks: dict[str, Mapping[str, Money]] = field(default_factory=dict)
+    #: A block may stand twice in a report; what either says of all binds the transactions of both.
+    _twins: dict[str, list[Said]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.amounts = self.sent.amounts if self.sent is not None else {}
+        if self.sent is not None:
+            self._blocks = {each.payment_id: each.amounts for each in self.sent.blocks}
+        for each in self._payment_levels():
+            self._twins.setdefault(each.reference("OrgnlPmtInfId"), []).append(each)
 
     def answers(self) -> tuple[list[OrderAnswer], list[Warning_]]:
         group = self.report.group
-        if self.sent is not None:
-            group_differs = self._differs(group, self.sent.amounts)
-        else:
-            group_differs = False
-            if group.status or any(each.said and each.said.status for each in self.report.payments):
-                self._warn("not_fanned_out", group, "the original message isn't known here")
         self._note(group)
+        blocks: list[tuple[Said, Mapping[str, Money]]] = []
         listed: list[OrderAnswer] = []
-        fanned: list[OrderAnswer] = []
-        answered: dict[str, set[str]] = {}
         for payment in self.report.payments:
             block = self._block(payment)
             if payment.said is not None:
                 self._note(payment.said)
             found = [self._listed(each, payment.said, block) for each in payment.transactions]
-            here = [each for each in found if each is not None]
-            listed += here
-            for each in here:
-                answered.setdefault(each.reference, set()).add(each.answer.meaning)
-            if block is not None and payment.said is not None:
-                differs = self._differs(payment.said, block)
-                rest = [key for key in block if key not in answered]
-                fanned += self._fan_out(payment.said, rest, here, differs=differs)
-        done = {key for key, said in answered.items() if {"done", "refused"} <= said}
-        for key in sorted(done):
-            self._warn("said_twice", group, f"{shown(key)} is both executed and rejected")
-        listed = [_as(each, "conflict") if each.reference in done else each for each in listed]
+            listed += [each for each in found if each is not None]
+            if payment.said is not None and block is not None:
+                blocks.append((payment.said, block))
+        # Only when every transaction was seen: a block may stand twice, and list the rest later.
+        known: dict[str, list[OrderAnswer]] = {}
+        for each in listed:
+            known.setdefault(each.reference, []).append(each)
+        fanned: list[OrderAnswer] = []
+        for said, block in blocks:
+            differs = self._differs(said, block)
+            here = [each for key in block for each in known.get(key, ())]
+            rest = [key for key in block if key not in known]
+            fanned += self._fan_out(said, rest, here, differs=differs)
         if self.sent is not None:
-            known = {each.reference for each in (*listed, *fanned)}
-            rest = [key for key in self.sent.amounts if key not in known]
-            fanned += self._fan_out(group, rest, [*listed, *fanned], differs=group_differs)
-            known |= {each.reference for each in fanned}
-            self._tell_silent([key for key in self.sent.amounts if key not in known])
-        return listed + fanned, self.warnings
+            differs = self._differs(group, self.amounts)
+            spoken = {each.reference for each in (*listed, *fanned)}
+            rest = [key for key in self.amounts if key not in spoken]
+            fanned += self._fan_out(group, rest, [*listed, *fanned], differs=differs)
+            spoken |= {each.reference for each in fanned}
+            self._tell_silent([key for key in self.amounts if key not in spoken])
+        elif group.status or any(said.status for said in self._payment_levels()):
+            self._warn("not_fanned_out", group, "the original message isn't known here")
+        return self._agreed(listed + fanned), self.warnings
+
+    def _payment_levels(self) -> list[Said]:
+        return [each.said for each in self.report.payments if each.said is not None]
+
+    def _agreed(self, answers: list[OrderAnswer]) -> list[OrderAnswer]:
+        """*answers*; an order that one report rejects and does not reject is a conflict."""
+        meanings: dict[str, set[str]] = {}
+        for each in answers:
+            meanings.setdefault(each.reference, set()).add(each.answer.meaning)
+        torn = {key for key, found in meanings.items() if "refused" in found and len(found) > 1}
+        for key in sorted(torn):
+            told = f"{shown(key)} is rejected, and then again is not"
+            self._warn("said_twice", self.report.group, told)
+        return [_as(each, "conflict") if each.reference in torn else each for each in answers]
 
     # --- one transaction -------------------------------------------------------------------------
 
@@ -123,22 +147,24 @@ class _Reading:
         if not reference:
             self._warn("reference_missing", said, "names no order")
             return None
-        outer = [each for each in (payment, self.report.group) if each is not None]
-        said_at = next((each for each in (said, *outer) if each.status not in {"", _PART}), said)
-        if said.status == _PART:
-            said_at = said
-        if not said_at.status:
+        levels = [each for each in (said, payment, self.report.group) if each is not None]
+        speaking = [each for each in levels if each.status not in {"", _PART} or each is said]
+        if not said.status:
+            speaking = speaking[1:]
+        if not speaking:
             self._warn("status_missing", said, f"says nothing of {shown(reference)}")
             return None
+        said_at, *above = speaking
+        if payment is not None:
+            name = payment.reference("OrgnlPmtInfId")
+            above += [each for each in self._twins.get(name, []) if each is not payment]
         meaning = self._meaning(said_at)
-        above = outer[outer.index(said_at) + 1 :] if said_at in outer else outer
         for each in above:
             if {_MEANINGS.get(each.status), meaning} == {"done", "refused"} or (
                 each.status == "RJCT" and meaning != "refused"
             ):
-                self._warn(
-                    "levels_disagree", said, f"{said_at.status}, but the {each.level} {each.status}"
-                )
+                told = f"{said_at.status}, but the {each.level} {each.status}"
+                self._warn("levels_disagree", said, told)
                 meaning = "conflict"
         if self._contradicts(said, reference, block):
             meaning = "conflict"
@@ -152,14 +178,13 @@ class _Reading:
         """Whether the bank speaks of another order, or of another amount. Warns of each."""
         if self.sent is None:
             return False
-        amounts = self.sent.amounts
-        sent = amounts.get(reference)
+        sent = self.amounts.get(reference)
         if sent is None:
             self._warn("unknown_reference", said, f"{shown(reference)} is not of this message")
             return True
         found = False
         instruction = said.reference("OrgnlInstrId")
-        if instruction not in {"", reference} and instruction in amounts:
+        if instruction not in {"", reference} and instruction in self.amounts:
             self._warn("two_orders", said, f"names {shown(reference)} and {shown(instruction)}")
             found = True
         if block is not None and reference not in block:
@@ -181,11 +206,10 @@ class _Reading:
         if self.sent is None or payment.said is None:
             return None
         name = payment.said.reference("OrgnlPmtInfId")
-        for block in self.sent.blocks:
-            if block.payment_id == name:
-                return block.amounts
-        self._warn("unknown_payment", payment.said, f"{shown(name)} is not of this message")
-        return None
+        block = self._blocks.get(name)
+        if block is None:
+            self._warn("unknown_payment", payment.said, f"{shown(name)} is not of this message")
+        return block
 
     def _fan_out(
         self, said: Said, references: Sequence[str], listed: Iterable[OrderAnswer], *, differs: bool

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from time import perf_counter
 
 import pytest
 from hypothesis import given, settings
@@ -241,8 +242,29 @@ def test_transaction_has_its_reason_reference_place_and_bytes() -> None:
         ),
         (
             report(pmt("PMT-A", "", tx("R1", "ACSP"), tx("R1", "RJCT"), tx("R2", "RJCT"))),
-            {"R1": "refused", "R2": "refused"},
+            {"R1": "conflict", "R2": "refused"},
+            ["said_twice", "not_answered"],
+        ),
+        (
+            report(pmt("PMT-A", "", tx("R1", "ACSP"), tx("R1", "ACSC"), tx("R2", "ACSC"))),
+            {"R1": "done", "R2": "done"},
             ["not_answered"],
+        ),
+        # a block that stands twice: what either says of all binds the transactions of both
+        (
+            report(pmt("PMT-A", "RJCT"), pmt("PMT-A", "", tx("R1", "ACSC"))),
+            {"R1": "conflict", "R2": "conflict"},
+            ["levels_disagree", "levels_disagree", "not_answered"],
+        ),
+        (
+            report(pmt("PMT-A", "ACSP"), pmt("PMT-A", "", tx("R1", "ACSC"))),
+            {"R1": "done", "R2": "pending"},
+            ["not_answered"],
+        ),
+        (
+            report(pmt("PMT-A", "RJCT"), pmt("PMT-A", "ACSC")),
+            {"R1": "conflict", "R2": "conflict"},
+            ["said_twice", "said_twice", "not_answered"],
         ),
         # another order or another amount than was sent
         (
@@ -559,3 +581,21 @@ def test_file_damaged_anywhere_is_read_or_refused_by_name(
         if each.answer.meaning == "done":
             assert each.answer.code in {"ACSC", "ACCC"}
             assert each.reference in SENT.amounts
+
+
+@pytest.mark.parametrize("each_block", [5000, 1])
+def test_report_of_many_orders_costs_each_of_them_the_same(each_block: int) -> None:
+    """Five thousand orders, in one block or in as many, are answered in seconds."""
+    names = [f"R{n}" for n in range(1, 5001)]
+    groups = [names[n : n + each_block] for n in range(0, len(names), each_block)]
+    sent = SentMessage(
+        "MSG-1",
+        tuple(SentBlock(f"P-{group[0]}", dict.fromkeys(group, Money(1))) for group in groups),
+    )
+    blocks = [pmt(f"P-{each[0]}", "PART", *(tx(name, "ACSC") for name in each)) for each in groups]
+
+    began = perf_counter()
+    answers, codes = read(report(*blocks), sent)
+
+    assert (dict.fromkeys(names, "done"), []) == (meanings(answers), codes)
+    assert perf_counter() - began < 3
