@@ -23,7 +23,7 @@ from bank_adapters.payments.debit_units import debit_units
 from bank_adapters.payments.errors import UnwritablePaymentError
 from bank_adapters.payments.order import PaymentOrder
 from bank_adapters.payments.pain001_settings import Code, Pain001Settings, RailCodes
-from bank_adapters.payments.texts import identifier, outgoing_text
+from bank_adapters.payments.texts import NOT_PROVIDED, identifier, outgoing_text
 from ledger.money import Money
 
 __all__ = ["SentBlock", "SentMessage", "write_pain001"]
@@ -193,6 +193,10 @@ class _Writer:
     def _transfer(self, order: PaymentOrder, *, has_codes: bool) -> str:
         settings, reference = self.settings, order.reference
         end_to_end = identifier("reference", reference, _ID_MAX, reference=reference)
+        if reference in NOT_PROVIDED:
+            raise UnwritablePaymentError(
+                "reference", reference, "means that there is none", reference=reference
+            )
         if not 0 < order.amount.sen <= _SEN_MAX:
             raise UnwritablePaymentError(
                 "amount",

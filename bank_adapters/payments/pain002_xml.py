@@ -19,6 +19,7 @@ from bank_adapters.errors import (
     UnreadableElementError,
 )
 from bank_adapters.payments.errors import StatusReportNotFoundError
+from bank_adapters.payments.texts import NOT_PROVIDED
 from bank_adapters.xml_bytes import CHUNK_BYTES, DEPTH_MAX, check_declared, parser_input
 
 __all__ = ["SIZE_BYTES_MAX", "Level", "PaymentSaid", "Said", "StatusReport", "read_pain002"]
@@ -46,7 +47,6 @@ _STATUS: Final[dict[Level, str]] = {
     "payment": "PmtInfSts",
     "transaction": "TxSts",
 }
-_NONE: Final = frozenset({"", "NOTPROVIDED", "NONREF", "NOT PROVIDED"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +68,7 @@ class Said:
     def reference(self, name: str) -> str:
         """An id that the bank repeats, "" where it says that there is none."""
         found = self.fields.get(name, "")
-        return "" if found in _NONE else found
+        return "" if found in NOT_PROVIDED else found
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,10 @@ from typing import Final, Literal
 
 from bank_adapters.payments.errors import UnwritablePaymentError
 
-__all__ = ["TEXT_RULES", "TextRule", "identifier", "outgoing_text"]
+__all__ = ["NOT_PROVIDED", "TEXT_RULES", "TextRule", "identifier", "outgoing_text"]
+
+#: What banks write for a reference that there isn't.
+NOT_PROVIDED: Final = frozenset({"NOTPROVIDED", "NONREF", "NOT PROVIDED"})
 
 #: swift: the character set X of SWIFT FIN, which every bank takes. swift_transliterated: the same,
 #: other letters rewritten by `_WRITTEN_AS`. unicode: whatever is printable, for banks that take it.

@@ -350,6 +350,7 @@ def test_payee_s_bank_is_named_as_the_settings_say() -> None:
         ({"reference": "/SP2D"}, "reference", "slash"),
         ({"reference": "SP2D é"}, "reference", "'é'"),
         ({"reference": ""}, "reference", "is empty"),
+        ({"reference": "NOTPROVIDED"}, "reference", "means that there is none"),
         ({"beneficiary_name": "x" * 141}, "beneficiary_name", "141 characters; 140 fit"),
         ({"beneficiary_name": "a\x00b"}, "beneficiary_name", "U+0000"),
         ({"beneficiary_name": "a\ud800b"}, "beneficiary_name", "U+D800"),
