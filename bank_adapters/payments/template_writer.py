@@ -14,9 +14,9 @@ from datetime import date
 from typing import Final
 
 from bank_adapters.payments.banks import Bank
+from bank_adapters.payments.debit_units import FileUnit, debit_units
 from bank_adapters.payments.errors import (
     MixedDebitUnitError,
-    RepeatedOrderError,
     UnwritablePaymentError,
 )
 from bank_adapters.payments.order import PaymentOrder
@@ -61,8 +61,8 @@ def write_by_template(
 ) -> WrittenFile:
     """One file of all *orders*, in their order.
 
-    Raises UnwritablePaymentError, RepeatedOrderError, and MixedDebitUnitError where the header or
-    footer has the account or day of the file and the orders have several.
+    Raises UnwritablePaymentError, RepeatedOrderError, and MixedDebitUnitError where the file is one
+    debit, or its header has the account or day, and the orders have several.
     """
     if not orders:
         raise UnwritablePaymentError("orders", "", "are none; a file has at least one")
@@ -76,11 +76,10 @@ def write_by_template(
             ", ".join(facts.settings),
             f"must be {', '.join(template.settings) or 'none'}",
         )
-    seen: set[str] = set()
+    # A file of unit `sp2d` or `list` is one debit: one account, one day.
+    unit: FileUnit = "payment" if template.unit == "payment" else "list"
+    debit_units(orders, unit, list_reference=facts.message_id)
     for order in orders:
-        if order.reference in seen:
-            raise RepeatedOrderError(order.reference)
-        seen.add(order.reference)
         _check_amount(template, order)
     file = _File(template, orders, banks, facts)
     data = file.data()

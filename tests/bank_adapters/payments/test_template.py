@@ -476,6 +476,13 @@ def test_file_as_a_whole_is_refused_where_it_cannot_be_one() -> None:
         write(DELIMITED, [order(), order()])
     with pytest.raises(MixedDebitUnitError, match="transfer_on"):
         write(DELIMITED, [order(1), order(2, transfer_on=date(2026, 3, 6))])
+    with pytest.raises(MixedDebitUnitError, match="source_account"):
+        write(DELIMITED, [order(1), order(2, source_account="0019")])
+    with pytest.raises(MixedDebitUnitError, match="'L26-7' can't be one debit: transfer_on"):
+        write(
+            FIXED.replace('unit = "payment"', 'unit = "sp2d"'),
+            [order(1), order(2, transfer_on=date(2026, 3, 6))],
+        )
     for wrong in ({}, {"company": "A", "other": "B"}):
         with pytest.raises(UnwritablePaymentError, match=r"settings .* must be company"):
             write(DELIMITED, [order()], FileFacts("L", DAY, 1, wrong))
