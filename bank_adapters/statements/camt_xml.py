@@ -11,29 +11,24 @@ impossible.
 from __future__ import annotations
 
 import re
-from codecs import getincrementaldecoder
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from itertools import chain
 from typing import Any, Final, Literal
 from xml.parsers import expat
 
 from bank_adapters.errors import (
     DoctypeForbiddenError,
-    EmptyFileError,
     MalformedXmlError,
     StatementFileError,
     StatementNotFoundError,
-    UndecodableTextError,
     UnreadableElementError,
     UnsupportedMessageError,
 )
+from bank_adapters.xml_bytes import CHUNK_BYTES, DEPTH_MAX, check_declared, parser_input
+
+__all__ = ["CHUNK_BYTES", "FORMAT", "End", "Entry", "Fields", "Head", "Part", "read_parts"]
 
 FORMAT: Final = "camt"
-CHUNK_BYTES: Final = 1 << 20
-_DEPTH_MAX: Final = 64
-_ENCODINGS: Final = ("utf-8", "utf-16", "us-ascii", "iso-8859-1", "iso-8859-15", "windows-1252")
-_WIDE: Final = (b"\xff\xfe", b"\xfe\xff")
 _NAMESPACE: Final = re.compile(
     r"urn:(?:iso|swift):.*?((?:camt|pain|pacs|head|admi)\.[0-9]{3})\.[0-9]{3}(?:\.[0-9]{2})?"
 )
@@ -183,31 +178,13 @@ def read_parts(chunks: Iterable[bytes]) -> Iterator[Part]:
     MalformedXmlError, DoctypeForbiddenError, UnreadableElementError, UnsupportedMessageError,
     StatementNotFoundError.
     """
-    pieces = iter(chunks)
-    start = b""
-    while len(start) < len(_WIDE[0]) and (piece := next(pieces, None)) is not None:
-        start += piece
-    if not start:
-        raise EmptyFileError
-    is_wide = start.startswith(_WIDE)
+    is_wide, pieces = parser_input(chunks)
     gatherer = _gatherer("utf-8" if is_wide else None)
-    everything = chain([start], pieces)
-    for chunk in _utf8(everything) if is_wide else everything:
-        yield from gatherer.feed(chunk)
+    for piece in pieces:
+        yield from gatherer.feed(piece)
     yield from gatherer.feed(b"", is_last=True)
     if not gatherer.statements:
         raise gatherer.nothing_found()
-
-
-def _utf8(chunks: Iterable[bytes]) -> Iterator[bytes]:
-    """UTF-16 as UTF-8: an entry's text is cut from bytes, which are then those of one encoding."""
-    decode = getincrementaldecoder("utf-16")().decode
-    try:
-        for chunk in chunks:
-            yield decode(chunk).encode()
-        yield decode(b"", True).encode()
-    except UnicodeDecodeError:
-        raise UndecodableTextError(("utf-16",)) from None
 
 
 def _gatherer(encoding: str | None) -> _Gatherer:
@@ -256,8 +233,8 @@ class _Node(dict[str, "_Node"]):
 
     def __missing__(self, name: str) -> _Node:
         node = _Node(self, name)
-        if node.depth > _DEPTH_MAX:
-            raise MalformedXmlError(f"more than {_DEPTH_MAX} elements within each other")
+        if node.depth > DEPTH_MAX:
+            raise MalformedXmlError(f"more than {DEPTH_MAX} elements within each other")
         if self.local == "Document":
             message = _MESSAGES.get(node.local.removesuffix("V01"))
             node.message = message[0] if message else ""
@@ -342,8 +319,7 @@ class _Gatherer:
 
     def declared(self, _version: str, encoding: str | None, _standalone: int) -> None:
         if encoding is not None:
-            if encoding.lower() not in _ENCODINGS:
-                raise UndecodableTextError(_ENCODINGS)
+            check_declared(encoding)
             self.encoding = encoding
 
     def doctype(self, *_: object) -> None:

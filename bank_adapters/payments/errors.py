@@ -1,0 +1,136 @@
+"""What is refused on the way from orders to a bank, by name.
+
+PaymentError
+├── UnwritablePaymentError     a value that the format can't carry unchanged
+├── RepeatedOrderError         one reference twice in what leaves together
+├── MixedDebitUnitError        one debit of the bank over two accounts or two days
+├── UngroupedOrderError        no SP2D is named for an order that is debited by SP2D
+├── NoRailError                no rail takes the payment, now or within the days looked at
+├── ForeignReportError         a status report read against a message that it doesn't answer
+├── InvalidTemplateError       a layout of payment files contradicts itself
+├── UnknownTemplateError       no layout of that name
+└── InvalidPaymentSettingsError    settings of a format, the rail table, or the bank list
+
+A status report that can't be read is a `StatementFileError` like every unreadable file; the one
+name added is StatusReportNotFoundError.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from bank_adapters.errors import BankAdapterError, StatementFileError, shown
+
+__all__ = [
+    "ForeignReportError",
+    "InvalidPaymentSettingsError",
+    "InvalidTemplateError",
+    "MixedDebitUnitError",
+    "NoRailError",
+    "PaymentError",
+    "RepeatedOrderError",
+    "StatusReportNotFoundError",
+    "UngroupedOrderError",
+    "UnknownTemplateError",
+    "UnwritablePaymentError",
+]
+
+
+class PaymentError(BankAdapterError):
+    """Base of what payments on their way out are refused for."""
+
+
+class UnwritablePaymentError(PaymentError):
+    """A value of an order or of its file that the format cannot carry without changing it."""
+
+    def __init__(self, field: str, value: str, reason: str, *, reference: str = "") -> None:
+        order = f"order {shown(reference)}: " if reference else ""
+        super().__init__(f"{order}{field} {shown(value)} {reason}")
+        self.field = field
+        self.value = value
+        self.reason = reason
+        self.reference = reference
+
+
+class RepeatedOrderError(PaymentError):
+    """A reference names one transfer for ever; it stands twice in what leaves together."""
+
+    def __init__(self, reference: str) -> None:
+        super().__init__(f"reference {shown(reference)} stands twice among the orders")
+        self.reference = reference
+
+
+class MixedDebitUnitError(PaymentError):
+    """A bank debits one account on one day in one line; these orders can't be one debit."""
+
+    def __init__(self, reference: str, field: str, values: Sequence[str]) -> None:
+        super().__init__(
+            f"{shown(reference)} can't be one debit: {field} is {', '.join(map(shown, values))}"
+        )
+        self.reference = reference
+        self.field = field
+        self.values = tuple(values)
+
+
+class UngroupedOrderError(PaymentError):
+    """The bank debits by SP2D, and no SP2D is named for this order."""
+
+    def __init__(self, reference: str) -> None:
+        super().__init__(f"no SP2D is named for order {shown(reference)}")
+        self.reference = reference
+
+
+class NoRailError(PaymentError):
+    """No rail takes this payment; a payment is never split to fit one."""
+
+    def __init__(self, amount: str, reasons: Sequence[tuple[str, str]]) -> None:
+        told = "; ".join(f"{rail}: {why}" for rail, why in reasons) or "the table has no rails"
+        super().__init__(f"no rail takes {amount}: {told}")
+        self.amount = amount
+        self.reasons = tuple(reasons)
+
+
+class ForeignReportError(PaymentError):
+    """A status report answers another message than the one that it is read against."""
+
+    def __init__(self, found: str, expected: str) -> None:
+        super().__init__(f"the report answers message {shown(found)}, not {shown(expected)}")
+        self.found = found
+        self.expected = expected
+
+
+class InvalidTemplateError(PaymentError):
+    """A layout of payment files lacks something or contradicts itself: which field, which rule."""
+
+    def __init__(self, name: str, field: str, rule: str) -> None:
+        super().__init__(f"template {shown(name)}: {field}: {rule}")
+        self.name = name
+        self.field = field
+        self.rule = rule
+
+
+class UnknownTemplateError(PaymentError):
+    """No layout of payment files has that name."""
+
+    def __init__(self, name: str, known: tuple[str, ...]) -> None:
+        super().__init__(f"no template is named {shown(name)}; there are {', '.join(known)}")
+        self.name = name
+        self.known = known
+
+
+class InvalidPaymentSettingsError(PaymentError):
+    """The settings of a payment format, the rail table or the bank list break a rule of theirs."""
+
+    def __init__(self, what: str, field: str, rule: str) -> None:
+        super().__init__(f"{what}: {field}: {rule}")
+        self.what = what
+        self.field = field
+        self.rule = rule
+
+
+class StatusReportNotFoundError(StatementFileError):
+    """The XML holds no pain.002 report of payments' statuses."""
+
+    def __init__(self, found: str) -> None:
+        super().__init__(f"the XML holds no pain.002 status report; its first element is {found}")
+        self.found = found

@@ -1,0 +1,1 @@
+"""Formats in which payments leave, and the choice of their rail."""
