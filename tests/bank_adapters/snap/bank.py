@@ -86,9 +86,14 @@ def toml(*entries: dict[str, Any]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def connect(**changes: Any) -> Connection:
-    """The connection of one entry, keys from memory."""
-    files = {"ours.pem": pem("ours"), "theirs.pem": pem("theirs"), "secret.txt": SECRET.encode()}
+def connect(*, ca: bytes = b"", **changes: Any) -> Connection:
+    """The connection of one entry, keys from memory; *ca*: the authorities of `ca.pem`."""
+    files = {
+        "ours.pem": pem("ours"),
+        "theirs.pem": pem("theirs"),
+        "secret.txt": SECRET.encode(),
+        "ca.pem": ca,
+    }
 
     def read_file(name: str, secret: bool) -> bytes:
         return files[name]
@@ -157,7 +162,7 @@ class Bank:
 
     def to(self, service: str) -> list[Call]:
         """Calls of one service."""
-        return [each for each in self.calls if each.path.endswith(PATHS[service])]  # type: ignore[index]
+        return [each for each in self.calls if each.path.endswith(PATHS[service])]
 
 
 @contextmanager
@@ -198,6 +203,7 @@ def serving(
     try:
         yield bank
     finally:
+        listener.shutdown(socket.SHUT_RDWR)  # closing alone leaves a waiting accept be
         listener.close()
         for each in open_now:
             with suppress(OSError):
@@ -213,6 +219,11 @@ def _read(reader: Any) -> Call | None:
         name, _, value = line.partition(":")
         headers[name.lower()] = value.strip()
     return Call(first.split()[1], headers, reader.read(int(headers.get("content-length", "0"))))
+
+
+def simulated(bank: Bank, **changes: Any) -> Connection:
+    """The connection to *bank*: a simulator's, in clear text to this machine."""
+    return connect(simulator=True, base_url=bank.url, **changes)
 
 
 class Numbers:

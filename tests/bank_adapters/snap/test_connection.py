@@ -165,7 +165,7 @@ def test_secret_that_is_not_one_line_is_refused(folder: Path, text: str) -> None
 
 def test_key_that_is_weak_locked_or_of_another_kind_is_refused(folder: Path) -> None:
     """RSA of 2048 bits or more, readable without a password."""
-    weak = rsa.generate_private_key(public_exponent=65537, key_size=1024)
+    weak = rsa.generate_private_key(public_exponent=65537, key_size=1024)  # noqa: S505
     curve = ec.generate_private_key(ec.SECP256R1())
     for key, lock, word in (
         (weak, NoEncryption(), "2048"),

@@ -18,6 +18,7 @@ from ledger.json_text import read_json
 from ledger.money import Money
 from tests.bank_adapters.snap.bank import ORDER, connect
 
+SAID = connect().settings
 HEAD = '{"partnerReferenceNo":"SP2D26000123-1","amount":{"value":"1250000000.00","currency":"IDR"},'
 BODIES = [
     (
@@ -140,7 +141,7 @@ def test_order_that_no_message_can_carry_is_refused_by_field(
 ) -> None:
     """Too long is refused by name, never cut."""
     with pytest.raises(UnsendableOrderError) as caught:
-        messages.transfer_body(connect().settings, replace(ORDER, **changes))
+        messages.transfer_body(SAID, replace(ORDER, **changes))
     assert field == caught.value.field
 
 
@@ -152,7 +153,7 @@ def test_rail_or_bank_code_that_the_bank_lacks_is_refused() -> None:
         (no_skn, "skn", "014", "rail"),
         (bics, "skn", "008", "beneficiary_bank"),
     ):
-        order = replace(ORDER, rail=rail, beneficiary_bank=bank)  # type: ignore[arg-type]
+        order = replace(ORDER, rail=rail, beneficiary_bank=bank)
         with pytest.raises(UnsendableOrderError) as caught:
             messages.transfer_body(said, order)
         assert field == caught.value.field
@@ -214,10 +215,9 @@ def test_transfer_body_says_what_the_order_says(name: str, sen: int, rail: Any) 
     order: PaymentOrder = replace(
         ORDER, beneficiary_name=name, amount=Money(sen), rail=rail, beneficiary_bank=bank
     )
-    said = connect().settings
-    _, body = messages.transfer_body(said, order)
+    _, body = messages.transfer_body(SAID, order)
     read: Any = read_json(body)
     assert {"value": str(Money(sen)), "currency": "IDR"} == read["amount"]
     assert rail == "intrabank" or name == read["beneficiaryAccountName"]
-    assert (body, minify(body)) == (messages.transfer_body(said, order)[1], body)
+    assert (body, minify(body)) == (messages.transfer_body(SAID, order)[1], body)
     assert date(2026, 3, 5).isoformat() == read["transactionDate"][:10]
