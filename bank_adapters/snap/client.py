@@ -42,7 +42,7 @@ from bank_adapters.snap.replies import (
     read_token,
     successful,
 )
-from bank_adapters.snap.services import Service
+from bank_adapters.snap.services import TRANSFERS, Service
 from bank_adapters.snap.signatures import (
     asymmetric_text,
     sign_hmac,
@@ -132,7 +132,6 @@ class SnapClient:
         """
         messages.check_external_id(external_id)
         service, body = messages.transfer_body(self._said, order)
-        self._check_clock()
         return self._ask(service, body, external_id, order)
 
     def status(
@@ -218,10 +217,15 @@ class SnapClient:
 
     def _call(self, service: Service, body: bytes, external_id: str, reference: str) -> Answer:
         """One call; after a refused token a second one, with a new token and a new external id."""
+        moves_money = service in TRANSFERS
         if self._said.transaction_signature == "asymmetric":
+            if moves_money:
+                self._check_clock()
             return self._post(service, body, external_id, None)
-        token = self._fresh_token(None)
-        if service in _MONEY:
+        # A clock that was off is looked at again before it refuses a payment.
+        doubted = self._token if moves_money and self._is_skewed() else None
+        token = self._fresh_token(doubted)
+        if moves_money:
             self._check_clock()
         answer = self._post(service, body, external_id, token.text)
         if answer.http_status != 401 or not _is_about_token(answer):
@@ -316,6 +320,9 @@ class SnapClient:
         gap = min(theirs - early, timedelta(0)) + max(theirs - after, timedelta(0))
         self._skew_seconds = round(gap.total_seconds())
 
+    def _is_skewed(self) -> bool:
+        return abs(self._skew_seconds) > self._said.clock_skew_seconds
+
     def _check_clock(self) -> None:
         """
         Refuse to move money by a clock that the bank would not believe.
@@ -323,18 +330,9 @@ class SnapClient:
         The next token's answer shows whether the clocks agree again; without tokens, the next
         question's does.
         """
-        skew = self._skew_seconds
-        if abs(skew) <= self._said.clock_skew_seconds:
-            return
-        if self._said.transaction_signature == "symmetric":
-            self._fresh_token(self._token)
-            skew = self._skew_seconds
-            if abs(skew) <= self._said.clock_skew_seconds:
-                return
-        raise ClockSkewError(self._said.name, skew, self._said.clock_skew_seconds)
-
-
-_MONEY: Final = frozenset({"17", "18", "22", "23"})
+        if self._is_skewed():
+            said = self._said
+            raise ClockSkewError(said.name, self._skew_seconds, said.clock_skew_seconds)
 
 
 def _is_about_token(answer: Answer) -> bool:
@@ -354,13 +352,22 @@ def _told(answer: Answer) -> tuple[str, str]:
 
 def _time_of(answer: Answer) -> datetime | None:
     date = answer.headers.get("date")
+    if date is not None:
+        return _http_date(date)
     try:
-        if date is not None:
-            return parsedate_to_datetime(date).astimezone(UTC)
         stamp = datetime.fromisoformat(answer.headers.get("x-timestamp", ""))
     except ValueError:
         return None
     return stamp if stamp.tzinfo is not None else None
+
+
+def _http_date(text: str) -> datetime | None:
+    """A time of HTTP, which is in GMT. Never raises: an answer is an answer, whatever its head."""
+    try:
+        when = parsedate_to_datetime(text)
+    except (ValueError, TypeError, OverflowError):
+        return None
+    return when if when.tzinfo is not None else when.replace(tzinfo=UTC)
 
 
 def _retry_after(value: str, now: datetime) -> int:
@@ -369,8 +376,7 @@ def _retry_after(value: str, now: datetime) -> int:
         return 0
     if value.isascii() and value.isdigit() and len(value) <= 9:
         return min(int(value), _RETRY_SECONDS_MAX)
-    try:
-        seconds = (parsedate_to_datetime(value).astimezone(UTC) - now).total_seconds()
-    except ValueError:
+    when = _http_date(value)
+    if when is None:
         return 0
-    return max(0, min(round(seconds), _RETRY_SECONDS_MAX))
+    return max(0, min(round((when - now).total_seconds()), _RETRY_SECONDS_MAX))

@@ -10,6 +10,7 @@ ever sent twice here: the pool below tries no request again.
 
 from __future__ import annotations
 
+import re
 import socket
 import ssl
 import threading
@@ -32,6 +33,9 @@ Resolver = Callable[[str, int], list[str]]
 
 _IDLE_SECONDS: Final = 20.0
 _REASON_CHARACTERS_MAX: Final = 200
+_HEAD_BYTES_MAX: Final = 1 << 17
+_INFORMATION: Final = re.compile(rb"HTTP/1\.[01] 1[0-9][0-9]")
+_LENGTH: Final = re.compile(rb"(?im)^content-length:[ \t]*([0-9]{1,12})[ \t]*\r?$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -269,18 +273,31 @@ class _CheckedBackend(httpcore2.NetworkBackend):
 
 
 class _TimedStream(httpcore2.NetworkStream):
-    """A stream whose steps end by the call's deadline, and which marks the call as sent."""
+    """
+    A stream whose steps end by the call's deadline, and which marks the call as sent.
+
+    It is used for a next call only where the last answer ended exactly with the bytes that came: a
+    byte more would be the beginning of somebody's answer, and be taken for the next payment's.
+    """
 
     def __init__(self, below: httpcore2.NetworkStream) -> None:
         self._below = below
+        self._head = b""
+        self._received = 0
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
         """Read within what is left of the call's time."""
-        return self._below.read(max_bytes, _left(timeout))
+        data = self._below.read(max_bytes, _left(timeout))
+        self._received += len(data)
+        if len(self._head) < _HEAD_BYTES_MAX:
+            self._head += data
+        return data
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
         """Write; from here on the call may have reached the bank."""
         left = _left(timeout)
+        if self._received:
+            self._head, self._received = b"", 0
         if _current.call is not None:
             _current.call.sent = True
         self._below.write(buffer, left)
@@ -299,8 +316,21 @@ class _TimedStream(httpcore2.NetworkStream):
         return _TimedStream(self._below.start_tls(ssl_context, server_hostname, _left(timeout)))
 
     def get_extra_info(self, info: str) -> Any:
-        """What the stream below says."""
+        """What the stream below says; an idle stream with bytes left over is one that is done."""
+        if info == "is_readable" and self._received and not self._is_whole():
+            return True
         return self._below.get_extra_info(info)
+
+    def _is_whole(self) -> bool:
+        """Whether what came since the last call is one answer, by its length, and no byte more."""
+        start = 0
+        while (end := self._head.find(b"\r\n\r\n", start)) >= 0:
+            head = self._head[start:end]
+            if _INFORMATION.match(head) is None:
+                lengths = _LENGTH.findall(head)
+                return len(lengths) == 1 and self._received == end + 4 + int(lengths[0])
+            start = end + 4
+        return False
 
 
 def _look_up(host: str, port: int) -> list[str]:

@@ -261,6 +261,64 @@ def test_slow_answer_is_unknown_and_a_late_one_is_not_mixed_up() -> None:
     ]
 
 
+@pytest.mark.parametrize("packets", [1, 2])
+def test_answer_that_nobody_asked_for_is_not_the_next_payment_s(packets: int) -> None:
+    """A bank that answers twice has answered the first payment twice, and the second not at all."""
+    stray = answer(200, success("17", referenceNo="STRAY"))[0]
+
+    def reply(call: Call) -> Raw:
+        return paid(call)[0] + stray * packets, False
+
+    bank = Bank(reply=reply)
+    with client(bank) as made:
+        found = [made.send(replace(ORDER, reference=f"SP2D{n}"), "1") for n in range(4)]
+    assert [f"B-SP2D{n}" for n in range(4)] == [each.bank_reference for each in found]
+
+
+@pytest.mark.parametrize("head", ["", "HTTP/1.1 102 Processing\r\n\r\n"])
+def test_connection_is_used_again_after_a_whole_answer(head: str) -> None:
+    """Also where a word of patience came before it; in chunks, it is not."""
+    bank = Bank(reply=lambda call: (head.encode() + paid(call)[0], False))
+    with client(bank) as made:
+        assert ["done"] * 3 == [made.send(ORDER, "1").meaning for _ in range(3)]
+    assert 1 == bank.connections
+
+    def chunks(call: Call) -> Raw:
+        body = paid(call)[0].partition(b"\r\n\r\n")[2]
+        size = f"{len(body):x}".encode()
+        head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+        return head + size + b"\r\n" + body + b"\r\n0\r\n\r\n", False
+
+    bank = Bank(reply=chunks)
+    with client(bank) as made:
+        assert ["done"] * 3 == [made.send(ORDER, "1").meaning for _ in range(3)]
+    assert 3 == bank.connections
+
+
+@pytest.mark.parametrize(
+    "date",
+    [
+        "",
+        "yesterday",
+        "Mon, 01 Jan 0001 00:00:00 +1400",
+        "Fri, 31 Dec 9999 23:59:59 -1400",
+        "Thu, 05 Mar 2026 03:15:30 -0000",
+        "Thu, 05 Mar 99999 03:15:30 GMT",
+        "\xff\xfe",
+    ],
+)
+def test_no_date_of_an_answer_hides_the_answer(date: str) -> None:
+    """Whatever the head says, what was answered is told."""
+
+    def reply(call: Call) -> Raw:
+        raw = paid(call)[0].split(b"\r\n")
+        raw[2] = b"Date: " + date.encode("latin-1") + b"\r\nRetry-After: " + date.encode("latin-1")
+        return b"\r\n".join(raw), False
+
+    with client(Bank(reply=reply)) as made:
+        assert "done" == made.send(ORDER, "1").meaning
+
+
 @pytest.mark.parametrize(
     ("reply", "meaning"),
     [
