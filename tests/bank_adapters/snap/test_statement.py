@@ -339,7 +339,7 @@ def test_pages_cut_anywhere_at_all_give_back_rows_with_ids(
 ) -> None:
     """Where every row has an id, no rule about seconds is needed."""
     entries = [Entry(n // 4, amount, "a", f"T{n}") for n, amount in enumerate(amounts)]
-    rows = rows_of(entries)
+    rows = rows_of(entries, balances="none")
     stops = sorted({min(cut, len(rows)) for cut in cuts} | {len(rows)})
     starts = [0, *(max(0, stop - overlap) for stop in stops[:-1])]
     _, statement = read(*(page(rows[a:b]) for a, b in zip(starts, stops, strict=True)))
