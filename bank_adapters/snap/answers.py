@@ -9,6 +9,7 @@ refused: everything else is unknown.
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
 from bank_adapters.errors import shown
@@ -75,6 +76,7 @@ _STATUS: Final[dict[str, Meaning]] = {
     "06": "refused",
     "07": "not_found",
 }
+_DIGITS: Final = re.compile(r"[0-9]{1,34}")
 #: What is a fact about the money has to be about our order and our amount.
 _FACTS: Final = frozenset({"done", "returned", "refused", "pending"})
 
@@ -215,4 +217,13 @@ def _contradiction(reply: Reply, order: PaymentOrder, ours: str) -> str:
     amount = read_amount(reply.get("amount"))
     if amount is not None and amount != order.amount:
         return f"the amount is {amount}, ours is {order.amount}"
+    for name, account in (
+        ("sourceAccountNo", order.source_account),
+        ("sourceAccount", order.source_account),  # as the standard's own sample reply spells it
+        ("beneficiaryAccountNo", order.beneficiary_account),
+    ):
+        said = text_of(reply, name)
+        # Banks write stars and other numbers' zeros; digits that differ are another account.
+        if _DIGITS.fullmatch(said) and said.lstrip("0") != account.lstrip("0"):
+            return f"{name} is {said}, ours is {account}"
     return ""

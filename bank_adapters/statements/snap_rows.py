@@ -27,6 +27,7 @@ _WIB: Final = timezone(timedelta(hours=7))
 _WHEN: Final = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,6})?(?:Z|[+-][0-9]{2}:[0-9]{2})?"
 )
+_YEARS: Final = (1990, 2200)
 _COUNT: Final = re.compile(r"[0-9]{1,9}")
 _SIGNS: Final = {"CREDIT": 1, "DEBIT": -1}
 
@@ -196,4 +197,6 @@ def _when(text: str) -> datetime:
         when = datetime.fromisoformat(text)
     except ValueError:
         raise MisfitError(f"{shown(text)} is a day or a time that does not exist") from None
+    if not _YEARS[0] <= when.year <= _YEARS[1]:
+        raise MisfitError(f"{shown(text)} is in no year of this ledger")
     return when if when.tzinfo is not None else when.replace(tzinfo=_WIB)

@@ -129,6 +129,11 @@ def test_foreign_service_digits_are_told_and_change_nothing(
         ({"amount": {"value": "1250000000", "currency": "IDR"}}, "done"),
         ({"sourceAccount": "0010012345678"}, "done"),
         ({"sourceAccountNo": "0010012345678"}, "done"),
+        ({"sourceAccount": "10012345678", "beneficiaryAccountNo": "***6655"}, "done"),
+        ({"sourceAccount": "0010012345679"}, "conflict"),
+        ({"sourceAccountNo": "0010012345679"}, "conflict"),
+        ({"beneficiaryAccountNo": "0019988776656"}, "conflict"),
+        ({"beneficiaryAccountNo": 19988776655}, "conflict"),
         ({"referenceNo": None}, "conflict"),
         ({"referenceNo": " "}, "conflict"),
         ({"referenceNo": 7}, "conflict"),
@@ -308,6 +313,15 @@ def test_unreadable_answer_is_unknown(service: str, http_status: int, body: byte
     """Not JSON, cut, twins, no code: nobody knows, and the bytes are kept."""
     found = read(service, http_status, body)
     assert ("unknown", http_status, body) == (found.meaning, found.http_status, found.body)
+
+
+@given(
+    st.sampled_from(["17", "22", "36"]),
+    st.binary(max_size=40) | st.text(max_size=40).map(str.encode),
+)
+def test_no_bytes_make_a_reader_fail(service: str, body: bytes) -> None:
+    """Whatever comes, there is an answer, and noise is never more than unknown."""
+    assert "unknown" == read(service, 200, body).meaning
 
 
 def test_wait_that_the_bank_asks_for_is_kept() -> None:

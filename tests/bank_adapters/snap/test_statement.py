@@ -250,6 +250,8 @@ def change(**fields: Any) -> bytes:
         (change(transactionDate=None), "detailData 1"),
         (change(transactionDate="05/03/2026"), "detailData 1"),
         (change(transactionDate="2026-02-30T00:00:00+07:00"), "detailData 1"),
+        (change(transactionDate="9999-12-31T23:59:59+07:00"), "detailData 1"),
+        (change(transactionDate="0001-01-01T00:00:00+07:00"), "detailData 1"),
         (change(remark=7), "detailData 1"),
         (change(detailBalance=[]), "detailData 1"),
         (change(detailBalance={"endAmount": [{}, {}]}), "detailData 1"),
@@ -281,6 +283,27 @@ def test_time_without_a_zone_is_jakarta_s() -> None:
         str(statement.lines[0].booked_on),
         str(statement.lines[0].booked_time),
     )
+
+
+_JSON: st.SearchStrategy[Any] = st.recursive(
+    st.none() | st.integers() | st.text(max_size=5) | st.just({"value": "1.00", "currency": "IDR"}),
+    lambda inner: (
+        st.lists(inner, max_size=2)
+        | st.dictionaries(st.sampled_from(["amount", "value", "type"]), inner, max_size=2)
+    ),
+    max_leaves=4,
+)
+_FIELDS = ("detailData", "balance", "hasMore", "lastRecordDateTime", "totalCreditEntries")
+
+
+@given(st.dictionaries(st.sampled_from(_FIELDS), _JSON, max_size=3), st.binary(max_size=30))
+def test_page_is_read_or_refused_by_name(fields: dict[str, Any], noise: bytes) -> None:
+    """No shape of a page makes a reader fail in another way."""
+    for body in (json.dumps(fields).encode(), noise):
+        try:
+            read(body)
+        except UnreadableAnswerError as error:
+            assert error.reason
 
 
 # --- paging -----------------------------------------------------------------------------------
