@@ -13,8 +13,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta, timezone
-from email.utils import parsedate_to_datetime
+from datetime import datetime, timedelta, timezone
 from types import TracebackType
 from typing import Final, Self
 
@@ -51,6 +50,7 @@ from bank_adapters.snap.signatures import (
     timestamp,
     token_text,
 )
+from bank_adapters.snap.times import retry_after, seconds_apart, time_of
 from bank_adapters.statements.snap import next_window, read_page, read_snap_pages
 from bank_adapters.statements.statement import StatementFile
 
@@ -64,7 +64,6 @@ Clock = Callable[[], datetime]
 
 _WIB: Final = timezone(timedelta(hours=7))
 _PAGES_MAX: Final = 1000
-_RETRY_SECONDS_MAX: Final = 86400
 #: Of all but a statement's page; a payment's answer is kept as evidence.
 _ANSWER_BYTES_MAX: Final = 1 << 18
 #: A token is given up this long before it ends, or at half its life where that is sooner.
@@ -208,7 +207,7 @@ class SnapClient:
             # An unanswered question says nothing, however little of it went out.
             unsent = not error.sent and service != "36"
             return BankAnswer("retry" if unsent else "unknown", 0, "", str(error))
-        wait = _retry_after(answer.headers.get("retry-after", ""), self._clock())
+        wait = retry_after(answer.headers.get("retry-after", ""), self._clock())
         return read_answer(service, answer.http_status, answer.body, order, retry_after=wait)
 
     def _question(self, service: Service, body: bytes, external_id: str) -> Answer:
@@ -312,13 +311,9 @@ class SnapClient:
 
     def _compare_clocks(self, answer: Answer, before: datetime, after: datetime) -> None:
         """Keep how far the bank's clock was from ours, by its Date, else its X-TIMESTAMP."""
-        theirs = _time_of(answer)
-        if theirs is None:
-            return
-        # Theirs is in whole seconds, made at some moment between ours.
-        early = before - timedelta(seconds=1)
-        gap = min(theirs - early, timedelta(0)) + max(theirs - after, timedelta(0))
-        self._skew_seconds = round(gap.total_seconds())
+        apart = seconds_apart(time_of(answer.headers), before, after)
+        if apart is not None:
+            self._skew_seconds = apart
 
     def _is_skewed(self) -> bool:
         return abs(self._skew_seconds) > self._said.clock_skew_seconds
@@ -348,35 +343,3 @@ def _told(answer: Answer) -> tuple[str, str]:
     except MisfitError:
         return "", ""
     return code_of(reply), message_of(reply)
-
-
-def _time_of(answer: Answer) -> datetime | None:
-    date = answer.headers.get("date")
-    if date is not None:
-        return _http_date(date)
-    try:
-        stamp = datetime.fromisoformat(answer.headers.get("x-timestamp", ""))
-    except ValueError:
-        return None
-    return stamp if stamp.tzinfo is not None else None
-
-
-def _http_date(text: str) -> datetime | None:
-    """A time of HTTP, which is in GMT. Never raises: an answer is an answer, whatever its head."""
-    try:
-        when = parsedate_to_datetime(text)
-    except (ValueError, TypeError, OverflowError):
-        return None
-    return when if when.tzinfo is not None else when.replace(tzinfo=UTC)
-
-
-def _retry_after(value: str, now: datetime) -> int:
-    """`Retry-After` in seconds, at most a day; 0 where there is none that can be read."""
-    if not value:
-        return 0
-    if value.isascii() and value.isdigit() and len(value) <= 9:
-        return min(int(value), _RETRY_SECONDS_MAX)
-    when = _http_date(value)
-    if when is None:
-        return 0
-    return max(0, min(round((when - now).total_seconds()), _RETRY_SECONDS_MAX))

@@ -34,15 +34,11 @@ from typing import Annotated, Final, Literal
 from urllib.parse import urlsplit
 
 import msgspec
-from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey
-from cryptography.hazmat.primitives.serialization import (
-    load_pem_private_key,
-    load_pem_public_key,
-)
 from msgspec import Meta
 
 from bank_adapters.payments.order import RAILS, Rail
+from bank_adapters.snap import keys
 from bank_adapters.snap.errors import (
     AccountNotServedError,
     InvalidConnectionError,
@@ -56,7 +52,6 @@ __all__ = ["BankSettings", "Connection", "connection_for", "read_connections"]
 _HOST: Final = re.compile(r"(?:[a-z0-9](?:[a-z0-9-]*[a-z0-9])?\.)*[a-z0-9](?:[a-z0-9-]*[a-z0-9])?")
 _PATH: Final = r"^(?:/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)+$"
 _FIELD: Final = re.compile(r"^(.*) - at `(?:key` in `)?\$\.?(.*)`$")
-_KEY_BITS_MIN: Final = 2048
 
 Token = Annotated[str, Meta(pattern=r"^[!-~]{1,64}$")]
 Digit = Annotated[str, Meta(pattern=r"^[0-9]$")]
@@ -200,17 +195,21 @@ def _connection(
         except ValueError as error:
             raise refuse(field_name, str(error)) from None
 
-    private_key = _private_key(read("private_key_file", said.private_key_file, secret=True), refuse)
-    secret = ""
-    if said.client_secret_file is not None:
-        secret = _secret(read("client_secret_file", said.client_secret_file, secret=True), refuse)
-    public_key = None
-    if said.bank_public_key_file is not None:
-        raw = read("bank_public_key_file", said.bank_public_key_file, secret=False)
-        public_key = _public_key(raw, refuse)
-    ca_pem = None
-    if said.ca_file is not None:
-        ca_pem = _certificates(read("ca_file", said.ca_file, secret=False), refuse)
+    try:
+        field_name = "private_key_file"
+        private_key = keys.private_key(read(field_name, said.private_key_file, secret=True))
+        secret, public_key, ca_pem = "", None, None
+        field_name = "client_secret_file"
+        if said.client_secret_file is not None:
+            secret = keys.secret_text(read(field_name, said.client_secret_file, secret=True))
+        field_name = "bank_public_key_file"
+        if said.bank_public_key_file is not None:
+            public_key = keys.public_key(read(field_name, said.bank_public_key_file, secret=False))
+        field_name = "ca_file"
+        if said.ca_file is not None:
+            ca_pem = keys.certificates(read(field_name, said.ca_file, secret=False))
+    except keys.UnfitKeyError as error:
+        raise refuse(field_name, str(error)) from None
     return Connection(said, private_key, secret, public_key, ca_pem)
 
 
@@ -266,44 +265,3 @@ def _check_together(made: Sequence[Connection], file: str) -> None:
             if other != said.name:
                 rule = f"{account} is served by {other} already; one connection serves an account"
                 raise InvalidConnectionError(file, said.name, "accounts", rule)
-
-
-def _private_key(pem: bytes, refuse: Refuse) -> RSAPrivateKey:
-    try:
-        key = load_pem_private_key(pem, password=None)
-    except (ValueError, TypeError, UnsupportedAlgorithm):
-        raise refuse("private_key_file", "holds no PEM key without a password") from None
-    if not isinstance(key, RSAPrivateKey) or key.key_size < _KEY_BITS_MIN:
-        raise refuse("private_key_file", f"holds no RSA key of {_KEY_BITS_MIN} bits or more")
-    return key
-
-
-def _public_key(pem: bytes, refuse: Refuse) -> RSAPublicKey:
-    try:
-        key = load_pem_public_key(pem)
-    except (ValueError, UnsupportedAlgorithm):
-        raise refuse("bank_public_key_file", "holds no public key in PEM") from None
-    if not isinstance(key, RSAPublicKey) or key.key_size < _KEY_BITS_MIN:
-        raise refuse("bank_public_key_file", f"holds no RSA key of {_KEY_BITS_MIN} bits or more")
-    return key
-
-
-def _secret(raw: bytes, refuse: Refuse) -> str:
-    """The text of a secret's file: one line; its line break is no part of it."""
-    try:
-        text = raw.decode().removesuffix("\n").removesuffix("\r")
-    except UnicodeDecodeError:
-        raise refuse("client_secret_file", "is not text in UTF-8") from None
-    if not text or text != text.strip() or not text.isprintable():
-        raise refuse("client_secret_file", "is not one line of text without space around it")
-    return text
-
-
-def _certificates(pem: bytes, refuse: Refuse) -> str:
-    try:
-        text = pem.decode("ascii")
-    except UnicodeDecodeError:
-        text = ""
-    if "-----BEGIN CERTIFICATE-----" not in text:
-        raise refuse("ca_file", "holds no certificate in PEM")
-    return text

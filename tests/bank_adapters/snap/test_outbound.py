@@ -13,7 +13,8 @@ import pytest
 
 from bank_adapters.snap.addresses import Reach, refusal_of
 from bank_adapters.snap.errors import AddressRefusedError, BankUnreachableError
-from bank_adapters.snap.outbound import Answer, Outbound, Resolver
+from bank_adapters.snap.outbound import Answer, Outbound
+from bank_adapters.snap.sockets import Resolver
 from tests.bank_adapters.snap.bank import Bank, Call, Raw, answer, connect, serving, simulated
 from tests.bank_adapters.snap.certificates import Authority
 
