@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import hmac
 import json
+from base64 import b64decode
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import load_der_private_key
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -98,6 +101,79 @@ def test_minify_of_any_json_is_its_compact_form(
     spaced = json.dumps(value, indent=indent, ensure_ascii=ascii_only).encode()
     assert compact == s.minify(spaced)
     assert compact == s.minify(compact)
+
+
+# The example of Midtrans' public SNAP-BI-Signature-Demo (sample-code/asymmetricSignature, Node): a key
+# that was published with its signature, for this and for nothing else. DER in base64.
+DEMO_KEY = (
+    "MIIEvQIBADANBgkqhkiG9w0BAQEFAASCBKcwggSjAgEAAoIBAQCVZu2WHd4z5tbefkAWPjbB10Lgvu1CpsuIIVtO"
+    "/wrrvKeD2LArmYSf5QxeJGG8HYlVYVp8I8/EVqayJUbcyOd4aMLQFiCambDipecCfI7ecJ0K4+2ZneWOEq9JM91Z"
+    "nGtwuLVdr1X/4/NvyGuNvmLAyfpJkU14yZliAUqJJ656jpM+WfY+hOpcLOzUe2wzx5RV7wYCyMl7/d1iX33afJc6"
+    "kbbUaA27yjlPdY6m0+DoZ0NNaRNZS7jzfJFtVXLTg/PgvwMNlMO/5ZywBWIOfWsD+MHUC6P9QYrHai8ZwEf9r+Gi"
+    "vlNsAFs4NTpw9MdPngrexJm29k1Xh4UMHV//jB1/AgMBAAECggEADcXGyitns/4oOauGyeYjUxw+eIxxP88zfRGi"
+    "IralMZUbFi7wEpzc2oaZbMZK0jYg1mOanU4J1a4tQMfp7+l/WRzDNL6Nc+MOKN6lXJfR7dSQzZO0cBBbvIyhZwym"
+    "b5/ZUbNdWM0UjvnbE6d0rsTpwp77+TMxYpynDJ9U2S70ySxefGi7x4rK02/8xmj1fY/Ls+uoYhF4IbGJIkFvrlAd"
+    "WyFvv6sCGBYxl5sPuitgQxPvYc7dS7HE+6nZ+wWgoIXjC4CfxHBa9u3dfu3XAnPY3xpnVsbxCAH9OOIrZPY0C/Pq"
+    "gj+EElCBChUzDiedV3XipKUweDA+64sNm5NjqlqU8QKBgQDFf5a9vHVf9r2CTOgmz5wTrK7aTwKwCNC4zpZUxDR8"
+    "k7AV2gTelabpPWqUMZyRMUPs2hyBvhEWVNKxx3qs7BAVpmcttuS5/dLNVdhNPUC2IgZqf3jWH2aS3lkci8DATQCp"
+    "hrEXZ3jrNaIRtrSCkflE+yY8YP8b7ObktgvHz39JMQKBgQDBqCsMmOsQAveIQk5FGAMxsFU9G7OIBFHoxpwkKUCj"
+    "oqGxM+YQqDvcVeXNd/HdLnmR05//eoONemuDyYy8XRoud4tpaRKU/FK706WdljztB5rn2+cdUbmcU0fZiRQk+WuX"
+    "sopZn3GUNvA/fQOW9qs7B5Rm5W71FeGkZgsvlAUlrwKBgQCUgFFaLWCcXa01UpqkxCp5aLi5EfvVXWuD6mKDLlzA"
+    "51PZums66o/shO+kqoEtczu91mrk64NxpSof3vxRFdcqUEr4xrLJXx+oocnYmhwUVxU38s1rQ4UfHe0nV7YBYmUD"
+    "E3IJRRZY1aUdaKHmI9iok6e2csCfwMwEYRYOkekFoQKBgCyyOa1gpfA+Hw+N7i64ShRv1FyURi2Agb8uB9+4vbiG"
+    "0rbpeZIioh5KnQ19P4+DKH/lzinTBwXiWWpDXH4lJuPOp5ierbFBQ38ibDkg8dLrTG9zK7ZypFpWRmEI6GNYReLv"
+    "TEs/J6HDxFOC8Q8ow4COUUwmbCOY90lQXAiRK1b1AoGAScK1db9X5Ct+JtnjYyziGYLwyPhHCQIVmEDfuvbMs74w"
+    "oQsrBm3dBB3b2vf9pqcSZB4WAbTQ3wCdxCJKg6MN6eXBO1M1lcIpZjCDyiXXi7PozNmkasRDUyDFwxlnyDLdRHL3"
+    "FD+dh6do32FwGLBQu256RIyMB13qIuqrc91Z0hM="
+)
+DEMO_SIGNATURE = (
+    "WzW49tYIgKIBmBi/gVBHGLAkhEaZlXM11zcZxAiyHji6TLPjPbwLu3Z45it25AIeG0XDItcdTSkds47zFEMh6IP0"
+    "PXPIP1+Ey4RmX/o2fuYRF/xBHvfvKnMmANMTS1axsXBSW3EHqYpbVrkCcqNnB3u+wu63us9WIhRZaWgxgQ2PJLai"
+    "VHIwgu9u7jxkWX7Bg4rerZH3RKdQfIJAAJsSN13efR7VdSAyzU7QaKjgislxrLqmesYNJkbD03XLjHdo6YWuzAVV"
+    "7xdZRpLiGkIAkW7luXTBZYBO+4oENZAPQYzrLeN1qRY1Sr7BgLONCA2QA26BB6SYW4R7qofS9+RyOQ=="
+)
+
+
+def test_rsa_of_a_known_answer_is_reproduced() -> None:
+    """The token's text, signed with a published key, gives the published signature."""
+    key = load_der_private_key(b64decode(DEMO_KEY), password=None)
+    assert isinstance(key, rsa.RSAPrivateKey)
+    text = s.token_text("G1234325-SNAP", "2024-03-01T08:27:49.024Z")
+    assert b"G1234325-SNAP|2024-03-01T08:27:49.024Z" == text
+    assert DEMO_SIGNATURE == s.sign_rsa(text, key)
+    assert s.verify_rsa(text, key.public_key(), DEMO_SIGNATURE)
+    assert b64decode(DEMO_SIGNATURE).hex() == s.sign_rsa(text, key, "hex")
+
+
+def test_symmetric_text_is_the_one_that_bca_published_before_snap() -> None:
+    """
+    BCA's older API signed the same shape of text, with SHA-256 and in hex; its text is ours.
+
+    Its page takes the spaces inside values out as well, which SNAP keeps: "TransferTest".
+    """
+    secret, when = "22a2d25e-765d-41e1-8d29-da68dcb5698b", "2016-02-03T10:00:00.000+07:00"
+    token = "lIWOt2p29grUo59bedBUrBY3pnzqQX544LzYPohcGHOuwn8AUEdUKS"
+    body = {
+        "CorporateID": "BCAAPI2016",
+        "SourceAccountNumber": "0201245680",
+        "TransactionID": "00000001",
+        "TransactionDate": "2016-01-30",
+        "ReferenceID": "12345/PO/2016",
+        "CurrencyCode": "IDR",
+        "Amount": "100000.00",
+        "BeneficiaryAccountNumber": "0201245681",
+        "Remark1": "TransferTest",
+        "Remark2": "OnlineTransfer",
+    }
+    raw = json.dumps(body, indent=4).encode()
+    text = s.symmetric_text("POST", "/banking/corporates/transfers", token, raw, when)
+    assert (
+        f"POST:/banking/corporates/transfers:{token}:"
+        "e3cf5797ac4ac02f7dad89ed2c5f5615c9884b2d802a504e4aebb76f45b8bdfb:"
+        "2016-02-03T10:00:00.000+07:00"
+    ) == text.decode()
+    signed = hmac.new(secret.encode(), text, "sha256").hexdigest()
+    assert "69ad66589ade078a30922a0848725cf153aecfcca82eba94e3270285b4a9c604" == signed
 
 
 @pytest.mark.parametrize("encoding", ["base64", "hex"])
