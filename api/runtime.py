@@ -11,6 +11,7 @@ from sqlalchemy import Connection, Engine, select
 
 from api.checkpoints import CheckpointJob
 from api.clock import Clock, local_day, system_clock
+from api.dispatch.banks import ConnectionFile
 from api.engine import make_engine, reading
 from api.errors import UnknownGovernmentError
 from api.security import Tokens
@@ -46,6 +47,8 @@ class Runtime:
     writers: Writers = field(init=False)
     tokens: Tokens = field(init=False)
     checkpoints: CheckpointJob = field(init=False)
+    #: How banks are reached; for what they call us with.
+    connections: ConnectionFile = field(init=False)
     #: Requests that read at once; two connections of the pool are left to tokens and the like.
     read_slots: asyncio.Semaphore = field(init=False)
 
@@ -53,6 +56,7 @@ class Runtime:
         settings = self.settings
         self.read_slots = asyncio.Semaphore(max(settings.pool_size - 2, 1))
         self.engine = make_engine(settings.url(), pool_size=settings.pool_size)
+        self.connections = ConnectionFile(settings.banks())
         self.tokens = Tokens(self.engine, self.clock, seconds=settings.token_cache_seconds)
         self.checkpoints = CheckpointJob(
             self.engine, settings.keys(), clock=self.clock, pause=settings.checkpoint_seconds

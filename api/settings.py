@@ -36,6 +36,11 @@ class Settings(BaseSettings):
     key_dir: Path | None = Field(
         None, description="Directory of log keys and signer state; default: keys in RKUD_DATA_DIR"
     )
+    banks_dir: Path | None = Field(
+        None,
+        description="Directory of banks.toml, its keys and the bank's own rails.toml, banks.csv,"
+        " holidays.txt; default: banks in RKUD_DATA_DIR",
+    )
     government: str = Field("", description="Government (region code) that commands act in")
     body_max_bytes: int = Field(
         10 * _MIB, ge=1024, description="Longest body of a request, in bytes"
@@ -67,6 +72,10 @@ class Settings(BaseSettings):
     def is_sqlite(self) -> bool:
         """Whether the book is a SQLite file (otherwise PostgreSQL)."""
         return self.url().startswith("sqlite")
+
+    def banks(self) -> Path:
+        """Directory of the operator's files on banks."""
+        return self.banks_dir if self.banks_dir is not None else self.data_dir / "banks"
 
     def keys(self) -> Path:
         """Directory of log keys and signer state."""

@@ -122,6 +122,11 @@ class Worker:
                 stopping.wait(_IDLE_SECONDS)
         self.close()
 
+    @property
+    def is_busy(self) -> bool:
+        """Whether calls are under way, or answers wait to be recorded."""
+        return bool(self._running or self._unrecorded)
+
     def close(self) -> None:
         """Let the calls under way end, and record them."""
         while self._running:
@@ -221,7 +226,6 @@ class Worker:
         texts = queries.private_texts(
             conn, self.government, [c for due in wanted for c in (due.name_c, due.account_c)]
         )
-        today = local_day(now, self.zone)
         orders: dict[str, PaymentOrder] = {}
         put_off: dict[str, str] = {}
         for due in wanted:
@@ -245,7 +249,7 @@ class Worker:
             if isinstance(rail, datetime):
                 put_off[due.payment] = instant_text(rail)
                 continue
-            orders[due.payment] = _order(due, rail, name, account, today)
+            orders[due.payment] = _order(due, rail, name, account)
         if put_off:
             self._schedule(put_off, count=True)
         return orders
@@ -284,7 +288,6 @@ class Worker:
                 known[-1].rail,  # type: ignore[arg-type]  # a rail when the call was made
                 texts.get(due.name_c, ""),
                 texts.get(due.account_c, ""),
-                local_day(now, self.zone),
             )
             task = _Task(due, order, None, len(known), time.monotonic())
             self._running[self._pool.submit(self._ask_bank, task, known[-1])] = task
@@ -479,7 +482,8 @@ def _meaning_of(debits: int, back: int, waits: bool) -> str:
     return ""
 
 
-def _order(due: Due, rail: Rail, name: str, account: str, today: str) -> PaymentOrder:
+def _order(due: Due, rail: Rail, name: str, account: str) -> PaymentOrder:
+    """The order as the bank is asked for it: the same bytes each time, whenever that is."""
     return PaymentOrder(
         due.payment,
         Money(due.amount_sen),
@@ -489,7 +493,7 @@ def _order(due: Due, rail: Rail, name: str, account: str, today: str) -> Payment
         name,
         f"{due.payment} {due.number}"[:50],
         rail,
-        date.fromisoformat(today),
+        date.fromisoformat(due.transfer_on),
     )
 
 

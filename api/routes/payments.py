@@ -15,7 +15,7 @@ from api.routes.journals import ASKING, POSTING
 from api.routes.strict import StrictRoute
 from api.schemas import Day
 from api.schemas import Request as Body
-from ledger.documents import bank_outcomes, payment_store, queries, receipts
+from ledger.documents import bank_outcomes, dispatch_queries, payment_store, queries, receipts
 from ledger.documents.errors import UnknownPaymentError
 
 router = APIRouter(
@@ -192,12 +192,14 @@ def get_outstanding(
     summary="Read a payment",
 )
 def get_payment(books: Books, caller: Asker, reference: str) -> dict[str, Any]:
-    """With its steps."""
+    """With its steps, the calls of the bank for it and what came of them."""
     found = payment_store.get(books.conn, books.government, reference)
     return {
         **with_money(found._asdict()),
         "texts": texts_for(books, caller, [found.name_c, found.account_c]),
         "moves": queries.payment_moves(books.conn, books.government, found.id),
+        "calls": dispatch_queries.calls_of(books.conn, books.government, found.id),
+        "answers": dispatch_queries.answers_of(books.conn, books.government, found.id),
     }
 
 
