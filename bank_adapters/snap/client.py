@@ -231,6 +231,8 @@ class SnapClient:
             return answer
         try:
             token = self._fresh_token(token)
+            if moves_money:
+                self._check_clock()
             again = messages.check_external_id(self._external_ids(reference))
         except BankAdapterError:
             return answer  # the refusal stands: nothing was done, and the caller may send again

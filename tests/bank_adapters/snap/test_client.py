@@ -415,6 +415,15 @@ def test_refusal_stands_where_no_new_token_is_given() -> None:
     assert 1 == len(bank.to("17"))
 
 
+def test_refusal_stands_where_the_new_token_shows_another_clock() -> None:
+    """The second attempt moves money too."""
+    tokens = iter([answer(200, TOKEN), answer(200, TOKEN, when=NOW + timedelta(hours=1))])
+    bank = Bank(token=lambda _: next(tokens), reply=lambda _: no(401, "4011701"))
+    with client(bank) as made:
+        assert "retry" == made.send(ORDER, "1").meaning
+    assert 1 == len(bank.to("17"))
+
+
 def test_token_is_shared_by_threads_and_asked_for_once() -> None:
     """Forty payments at once: one token, every answer its own payment's, few connections."""
     bank = Bank(reply=paid)
