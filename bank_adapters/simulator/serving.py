@@ -100,6 +100,7 @@ async def serve(
     writer.start()
     app = SnapApp(
         writer=writer,
+        reading=connect(directory / DATABASE),
         desk=desk,
         customer=Customer(
             settings.client_id,
@@ -137,6 +138,7 @@ async def serve(
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         writer.stop()
+        app.reading.close()
 
 
 async def _listen(
@@ -153,7 +155,9 @@ async def _listen(
         if task is not None:
             open_connections.add(task)
             task.add_done_callback(open_connections.discard)
-        await serve_connection(reader, writer, app)
+        # Cancelled when the bank stops: this is the task's own end, and nobody else waits for it.
+        with suppress(asyncio.CancelledError):
+            await serve_connection(reader, writer, app)
 
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()

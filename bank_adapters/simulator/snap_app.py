@@ -37,11 +37,13 @@ class SnapApp:
     """
     One bank for one customer.
 
+    reading: a second connection, for what is asked before every call.
     clock: the real time. started: POSIX, for silences counted from the start. tokens: until when
     each lives, as the database has it.
     """
 
     writer: Writer
+    reading: sqlite3.Connection
     desk: Desk
     customer: Customer
     base_path: str
@@ -60,25 +62,22 @@ class SnapApp:
         """The reply to *call*, and the headers that go with it."""
         if self.latency_seconds:
             await asyncio.sleep(self.latency_seconds)
-        reply = await self._silence() or await self._answer(call)
+        reply = self._silence() or await self._answer(call)
         return reply, {"X-TIMESTAMP": timestamp(self.clock().astimezone(books.WIB))}
 
-    async def _silence(self) -> Reply | None:
+    def _silence(self) -> Reply | None:
+        """The answer of a bank that answers nobody; None while it does answer."""
         now = self.clock()
-        script = self.desk.script
-
-        def ask(conn: sqlite3.Connection) -> str:
-            until, _, kind = books.get(conn, "silent_until").partition(" ")
-            if until and now.timestamp() < float(until):
-                return kind
-            day = books.business_day(conn, self.desk.today or now.astimezone(books.WIB).date())
-            return script.silent(day, now.timestamp() - self.started)
-
-        match await self.writer.run(ask):
-            case "timeout":
-                return Reply(0, cut="silent", hold_seconds=script.hold_seconds)
-            case "unavailable":
-                return Reply(503, raw=_GATEWAY)
+        until, _, kind = books.get(self.reading, "silent_until").partition(" ")
+        if not until or now.timestamp() >= float(until):
+            day = self.desk.today or now.astimezone(books.WIB).date()
+            kind = self.desk.script.silent(
+                books.business_day(self.reading, day), now.timestamp() - self.started
+            )
+        if kind == "unavailable":
+            return Reply(503, raw=_GATEWAY)
+        if kind == "timeout":
+            return Reply(0, cut="silent", hold_seconds=self.desk.script.hold_seconds)
         return None
 
     async def _answer(self, call: Call) -> Reply:
