@@ -89,11 +89,18 @@ def account(conn: sqlite3.Connection, bank: str, number: str) -> Account | None:
     return Account(bank, number, row["name"], row["status"], row["kind"], row["available"])
 
 
-def add_account(conn: sqlite3.Connection, bank: str, number: str, name: str, kind: str) -> None:
+def add_account(
+    conn: sqlite3.Connection,
+    bank: str,
+    number: str,
+    name: str,
+    kind: str,
+    status: str = "active",
+) -> None:
     """Know an account; its balance begins at zero."""
     conn.execute(
-        "INSERT INTO account (bank, number, name, kind) VALUES (?, ?, ?, ?)",
-        (bank, number, name, kind),
+        "INSERT INTO account (bank, number, name, kind, status) VALUES (?, ?, ?, ?, ?)",
+        (bank, number, name, kind, status),
     )
 
 

@@ -33,6 +33,7 @@ from ledger.money import Money
 
 __all__ = ["COMMANDS", "add_commands", "open_bank", "run"]
 
+_STATUSES: Final[tuple[list[str], ...]] = ([], ["active"], ["closed"], ["dormant"], ["frozen"])
 COMMANDS: Final = ("prepare", "serve", "end-day", "silence", "report")
 
 
@@ -44,9 +45,13 @@ def add_commands(commands: Any) -> None:
     preparing.add_argument("--on", type=date.fromisoformat, metavar="DATE", help="balance's day")
     preparing.add_argument("--name", default="RKUD", help="the account holder's name")
     preparing.add_argument(
-        "--payee-account", action="append", default=[], metavar="BANK:NO:NAME", help="may be paid"
+        "--payee-account",
+        action="append",
+        default=[],
+        metavar="BANK:NO:NAME[:STATUS]",
+        help="known",
     )
-    preparing.add_argument("--payees", type=Path, metavar="CSV", help="bank,no,name a row")
+    preparing.add_argument("--payees", type=Path, metavar="CSV", help="bank,no,name[,status] a row")
     preparing.add_argument("--port", type=int, default=8780)
     preparing.add_argument("--base-path", default="/snap/v1.0")
     preparing.add_argument("--signature-encoding", choices=("base64", "hex"), default="base64")
@@ -105,7 +110,7 @@ def open_bank(directory: Path) -> sqlite3.Connection:
 
 def _prepare(asked: argparse.Namespace) -> dict[str, object]:
     on = asked.on or real_clock().date() - timedelta(days=1)
-    payees = [_payee("--payee-account", each.split(":", 2)) for each in asked.payee_account]
+    payees = [_payee("--payee-account", each.split(":", 3)) for each in asked.payee_account]
     if asked.payees is not None:
         with asked.payees.open(newline="", encoding="utf-8") as file:
             payees += [_payee(asked.payees.name, row) for row in csv.reader(file) if row]
@@ -130,9 +135,10 @@ def _prepare(asked: argparse.Namespace) -> dict[str, object]:
 
 
 def _payee(where: str, parts: list[str]) -> Payee:
-    if len(parts) != 3 or not all(part.strip() for part in parts):
-        raise MalformedInputError(where, f"{':'.join(parts)!r} is not BANK:NO:NAME")
-    return Payee(*(part.strip() for part in parts))
+    given = [part.strip() for part in parts]
+    if len(given) not in (3, 4) or not all(given) or given[3:] not in _STATUSES:
+        raise MalformedInputError(where, f"{':'.join(parts)!r} is not BANK:NO:NAME[:STATUS]")
+    return Payee(*given)
 
 
 def _serve(asked: argparse.Namespace) -> None:

@@ -73,11 +73,12 @@ class BankSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 @dataclass(frozen=True, slots=True)
 class Payee:
-    """An account that can be paid, here or at another bank."""
+    """An account that is known, here or at another bank. status: active, closed, dormant, frozen."""
 
     bank: str
     number: str
     name: str
+    status: str = "active"
 
 
 def prepare(
@@ -98,6 +99,8 @@ def prepare(
     bank_code, _, number = account.partition(":")
     if not bank_code or not number or len(number) > 16:
         raise MalformedInputError("--account", f"{account!r} is not BANKCODE:NO")
+    if len({(bank_code, number)} | {(each.bank, each.number) for each in payees}) <= len(payees):
+        raise MalformedInputError("payees", "an account stands twice")
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     if any(directory.iterdir()):
         raise MalformedInputError(str(directory), "the directory is not empty")
@@ -205,7 +208,7 @@ def _open_books(
     books.add_account(conn, settings.bank_code, settings.account, name, "customer")
     for payee in payees:
         kind = "payee" if payee.bank == settings.bank_code else "outside"
-        books.add_account(conn, payee.bank, payee.number, payee.name, kind)
+        books.add_account(conn, payee.bank, payee.number, payee.name, kind, payee.status)
     when = books.Moment(on, datetime.combine(on, time(23, 59, 59), books.WIB))
     if balance.sen > 0:
         books.book(

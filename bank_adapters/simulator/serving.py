@@ -8,12 +8,13 @@ kill at any instruction loses nothing that was answered (`store.py`).
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import json
 import signal
 import sqlite3
 import sys
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
@@ -21,6 +22,7 @@ from typing import Final
 
 from bank_adapters.simulator import books
 from bank_adapters.simulator.callbacks import Sender
+from bank_adapters.simulator.errors import MalformedInputError
 from bank_adapters.simulator.faults import NO_FAULTS, Script
 from bank_adapters.simulator.http_wire import serve_connection
 from bank_adapters.simulator.orders import Desk, do_due
@@ -94,6 +96,28 @@ async def serve(
 ) -> None:
     """Serve until cancelled or signalled. *ready* is called with the URL, once it listens."""
     settings = load_settings(directory)
+    with _served_once(directory):
+        await _serve(directory, settings, how, ready, clock)
+
+
+@contextmanager
+def _served_once(directory: Path) -> Iterator[None]:
+    """Hold the directory's lock, which dies with the process: two banks can't be one."""
+    with (directory / "serve.lock").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise MalformedInputError(str(directory), "it is being served already") from None
+        yield
+
+
+async def _serve(
+    directory: Path,
+    settings: BankSettings,
+    how: Serving,
+    ready: Callable[[str], None],
+    clock: Callable[[], datetime],
+) -> None:
     conn = connect(directory / DATABASE, how.synchronous)
     desk = desk_of(conn, settings, how)
     writer = Writer(conn)

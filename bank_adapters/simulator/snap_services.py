@@ -168,7 +168,8 @@ def bank_statement(conn: sqlite3.Connection, desk: Desk, body: dict[str, Any]) -
     more = len(rows) > desk.page_rows
     if more:
         rows, more = _page(conn, number, rows, through)
-    if rows and since and desk.script.repeats_page(number, since):
+    goes_on = bool(rows) and rows[0]["at"] == since
+    if goes_on and desk.script.repeats_page(number, since):
         books.count_fault(conn, f"{number}/{since}", "paging_repeats")
         before = conn.execute(
             "SELECT * FROM line WHERE account = ? AND id < ? ORDER BY id DESC LIMIT ?",

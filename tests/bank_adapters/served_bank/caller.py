@@ -8,6 +8,7 @@ import re
 import socket
 import subprocess
 import sys
+from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 from itertools import count
@@ -15,6 +16,8 @@ from pathlib import Path
 
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
+from bank_adapters.simulator.commands import open_bank
+from bank_adapters.simulator.report import report
 from bank_adapters.snap.signatures import (
     asymmetric_text,
     sign_hmac,
@@ -83,6 +86,8 @@ class Served:
         return self
 
     def __exit__(self, *_: object) -> None:
+        if self.process is None:
+            return
         self.process.terminate()
         assert self.process.wait(10) == 0
         self.process.stdout.close()
@@ -92,13 +97,15 @@ class Served:
         self.process.kill()
         self.process.wait(10)
         self.process.stdout.close()
+        self.process = None
 
     def caller(self, **changed: object) -> Caller:
         given = json.loads((self.directory / "credentials.json").read_text())
         return Caller({**given, **changed})
 
     def report(self) -> dict:
-        return command("report", "--directory", self.directory)
+        with closing(open_bank(self.directory)) as conn:
+            return report(conn)
 
 
 @dataclass
@@ -146,7 +153,7 @@ class Caller:
         text = token_text(self.given["client_id"], stamp)
         body = b'{"grantType":"client_credentials","additionalInfo":{}}'
         signature = sign_rsa(text, self.key(), self.given["signature_encoding"])
-        return self.send(
+        answer = self.send(
             f"{self.given['base_path']}/access-token/b2b",
             body,
             {
@@ -157,6 +164,8 @@ class Caller:
                 **headers,
             },
         )
+        self.token = answer.body.get("accessToken", self.token)
+        return answer
 
     def headers(
         self, path: str, body: bytes, *, when: datetime | None = None, external_id: str = ""
@@ -167,7 +176,7 @@ class Caller:
             signature = sign_rsa(asymmetric_text("POST", path, body, stamp), self.key(), encoding)
         else:
             if not self.token:
-                self.token = self.ask_token().body["accessToken"]
+                self.ask_token()
             text = symmetric_text("POST", path, self.token, body, stamp)
             signature = sign_hmac(text, self.given["client_secret"], encoding)
         return {
