@@ -22,6 +22,7 @@ __all__ = [
     "account",
     "add_account",
     "book",
+    "booking_reference",
     "business_day",
     "correct_errors",
     "count_fault",
@@ -87,6 +88,11 @@ def account(conn: sqlite3.Connection, bank: str, number: str) -> Account | None:
     if row is None:
         return None
     return Account(bank, number, row["name"], row["status"], row["kind"], row["available"])
+
+
+def booking_reference(bank: str, booking: int) -> str:
+    """The bank's reference of a booking, the same over SNAP and in every file."""
+    return f"{bank}{booking:012d}"
 
 
 def add_account(

@@ -115,8 +115,9 @@ def write_statements(
     conn: sqlite3.Connection, ended: Ended, directory: Path, now: datetime
 ) -> list[Path]:
     """Write one statement as MT940 and as camt.053; the paths."""
+    bank = books.get(conn, "bank_code")
     entries = [
-        _entry(row)
+        _entry(row, bank)
         for row in conn.execute(
             "SELECT * FROM line WHERE account = ? AND day > ? AND day <= ? ORDER BY id",
             (ended.account, ended.opening_day.isoformat(), ended.day.isoformat()),
@@ -141,7 +142,7 @@ def write_statements(
     return written
 
 
-def _entry(row: sqlite3.Row) -> OutgoingEntry:
+def _entry(row: sqlite3.Row, bank: str) -> OutgoingEntry:
     day = date.fromisoformat(row["day"])
     return OutgoingEntry(
         value_on=day,
@@ -149,7 +150,7 @@ def _entry(row: sqlite3.Row) -> OutgoingEntry:
         amount=Money(row["sen"]),
         narrative=row["remark"],
         reference=row["reference"],
-        bank_reference=f"{row['booking']:012d}",
+        bank_reference=books.booking_reference(bank, row["booking"]),
         transaction_code=_CODES.get(row["reason"], "NTRF"),
         reversal=row["reason"] == "correction",
     )

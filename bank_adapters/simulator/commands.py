@@ -58,6 +58,9 @@ def add_commands(commands: Any) -> None:
     preparing.add_argument(
         "--transaction-signature", choices=("symmetric", "asymmetric"), default="symmetric"
     )
+    preparing.add_argument(
+        "--tls", action="store_true", help="TLS 1.3, with a certificate of its own making"
+    )
     preparing.add_argument("--page-rows", type=int, default=500, help="lines a statement page")
     serving = commands.add_parser(
         "serve",
@@ -122,6 +125,7 @@ def _prepare(asked: argparse.Namespace) -> dict[str, object]:
             "signature_encoding",
             "transaction_signature",
             "page_rows",
+            "tls",
         )
     }
     balance = Money.parse(asked.balance)
@@ -157,7 +161,10 @@ def _end_day(asked: argparse.Namespace) -> dict[str, object]:
     now = real_clock()
     out = asked.out or asked.directory / "statements"
     with closing(open_bank(asked.directory)) as conn:
-        ended = end_days(conn, asked.day, now, asked.today)
+        # The day that the served bank goes by, where it doesn't go by the calendar.
+        kept = books.get(conn, "today")
+        today = asked.today or (date.fromisoformat(kept) if kept else None)
+        ended = end_days(conn, asked.day, now, today)
         return {
             "statements": [
                 {

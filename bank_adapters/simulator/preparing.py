@@ -10,15 +10,19 @@ from __future__ import annotations
 import json
 import os
 import secrets
+import ssl
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, time
+from datetime import UTC, date, datetime, time, timedelta
+from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Final, Literal
 
 import msgspec
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.x509.oid import NameOID
 
 from bank_adapters.simulator import books
 from bank_adapters.simulator.accounts import VAULT
@@ -36,6 +40,7 @@ __all__ = [
     "limits_of",
     "load_settings",
     "prepare",
+    "tls_context",
     "write_credentials",
 ]
 
@@ -44,6 +49,9 @@ _SETTINGS: Final = "bank.json"
 _KEY_BITS: Final = 2048
 _BANK_KEY: Final = "bank_private_key.pem"
 _CUSTOMER_PUBLIC_KEY: Final = "customer_public_key.pem"
+_CERTIFICATE: Final = "tls_certificate.pem"
+_CERTIFICATE_KEY: Final = "tls_key.pem"
+_CERTIFICATE_LIFE: Final = timedelta(days=3650)
 
 
 class BankSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -69,6 +77,12 @@ class BankSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     transaction_ids: bool = True
     limits: dict[str, str] = {}
     hours: dict[str, tuple[str, str]] = {}
+    tls: bool = False
+
+    @property
+    def scheme(self) -> str:
+        """Of the bank's address."""
+        return "https" if self.tls else "http"
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +132,8 @@ def prepare(
     )
     _write_key_pair(directory, "bank")
     _write_key_pair(directory, "customer")
+    if settings.tls:
+        _write_certificate(directory)
     _open_books(directory, settings, name, balance, on, payees)
     write_credentials(directory, settings)
     # Last: a directory without it was never finished and is refused.
@@ -159,7 +175,7 @@ def write_credentials(directory: Path, settings: BankSettings, port: int | None 
     given = {
         "bank_code": settings.bank_code,
         "source_account": settings.account,
-        "base_url": f"http://127.0.0.1:{port or settings.port}",
+        "base_url": f"{settings.scheme}://127.0.0.1:{port or settings.port}",
         "base_path": settings.base_path,
         "client_id": settings.client_id,
         "client_secret": settings.client_secret,
@@ -170,6 +186,8 @@ def write_credentials(directory: Path, settings: BankSettings, port: int | None 
         "customer_private_key_file": str((directory / "customer_private_key.pem").resolve()),
         "bank_public_key_file": str((directory / "bank_public_key.pem").resolve()),
     }
+    if settings.tls:
+        given["tls_certificate_file"] = str((directory / _CERTIFICATE).resolve())
     _write(path, (json.dumps(given, indent=1) + "\n").encode())
     return path
 
@@ -188,6 +206,14 @@ def customer_public_key(directory: Path) -> rsa.RSAPublicKey:
     if not isinstance(key, rsa.RSAPublicKey):
         raise MalformedInputError(_CUSTOMER_PUBLIC_KEY, "it is no RSA key")
     return key
+
+
+def tls_context(directory: Path) -> ssl.SSLContext:
+    """The bank's end of TLS: 1.3 alone, as the standard has wanted it since July 2026."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_3
+    context.load_cert_chain(directory / _CERTIFICATE, directory / _CERTIFICATE_KEY)
+    return context
 
 
 def _open_books(
@@ -220,6 +246,33 @@ def _open_books(
     )
     conn.execute("COMMIT")
     conn.close()
+
+
+def _write_certificate(directory: Path) -> None:
+    """A certificate for 127.0.0.1 that vouches for itself."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "simulated bank")])
+    address = x509.IPAddress(IPv4Address("127.0.0.1"))
+    now = datetime.now(UTC)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + _CERTIFICATE_LIFE)
+        .add_extension(x509.SubjectAlternativeName([address]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    private = key.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption(),
+    )
+    _write(directory / _CERTIFICATE, certificate.public_bytes(serialization.Encoding.PEM))
+    _write(directory / _CERTIFICATE_KEY, private)
 
 
 def _write_key_pair(directory: Path, owner: str) -> None:

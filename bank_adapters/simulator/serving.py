@@ -33,6 +33,7 @@ from bank_adapters.simulator.preparing import (
     customer_public_key,
     limits_of,
     load_settings,
+    tls_context,
     write_credentials,
 )
 from bank_adapters.simulator.snap_app import SnapApp
@@ -119,6 +120,7 @@ async def _serve(
     clock: Callable[[], datetime],
 ) -> None:
     conn = connect(directory / DATABASE, how.synchronous)
+    books.put(conn, "today", how.today.isoformat() if how.today else "")
     desk = desk_of(conn, settings, how)
     writer = Writer(conn)
     writer.start()
@@ -190,11 +192,12 @@ async def _listen(
         with suppress(ValueError, RuntimeError):
             loop.add_signal_handler(each, stop.set)
     port = settings.port if how.port is None else how.port
-    server = await asyncio.start_server(connected, _HOST, port)
+    tls = tls_context(directory) if settings.tls else None
+    server = await asyncio.start_server(connected, _HOST, port, ssl=tls)
     async with server:
         port = server.sockets[0].getsockname()[1]
         write_credentials(directory, settings, port)
-        ready(f"http://{_HOST}:{port}{settings.base_path}")
+        ready(f"{settings.scheme}://{_HOST}:{port}{settings.base_path}")
         await stop.wait()
         server.close()
         for task in open_connections:

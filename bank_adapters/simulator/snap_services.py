@@ -263,7 +263,7 @@ def _detail(desk: Desk, row: sqlite3.Row) -> dict[str, Any]:
         "detailInfo": {"referenceNo": row["reference"] or ""},
     }
     if desk.transaction_ids:
-        detail["transactionId"] = f"{desk.bank_code}{row['booking']:012d}"
+        detail["transactionId"] = books.booking_reference(desk.bank_code, row["booking"])
     return detail
 
 

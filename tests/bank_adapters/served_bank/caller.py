@@ -6,6 +6,7 @@ import http.client
 import json
 import re
 import socket
+import ssl
 import subprocess
 import sys
 from contextlib import closing
@@ -128,9 +129,15 @@ class Caller:
     given: dict
     token: str = ""
 
+    def connection(self) -> http.client.HTTPConnection:
+        scheme, _, address = self.given["base_url"].partition("://")
+        if scheme == "http":
+            return http.client.HTTPConnection(address, timeout=10)
+        context = ssl.create_default_context(cafile=self.given["tls_certificate_file"])
+        return http.client.HTTPSConnection(address, timeout=10, context=context)
+
     def send(self, path: str, body: bytes, headers: dict[str, str]) -> Answer:
-        address = self.given["base_url"].removeprefix("http://")
-        connection = http.client.HTTPConnection(address, timeout=10)
+        connection = self.connection()
         try:
             connection.request("POST", path, body, headers)
             answer = connection.getresponse()

@@ -1,7 +1,8 @@
 """Who is let in: signatures, headers, tokens, bodies, as a bank checks them."""
 
-import http.client
 import json
+import socket
+import ssl
 from datetime import datetime, timedelta
 
 import pytest
@@ -289,7 +290,7 @@ def test_bifast_without_its_purpose_is_refused(extra, case):
 def test_unknown_service_and_other_methods_are_refused(caller):
     """Only what the bank offers, and only by POST."""
     assert 404 == caller.call("/transfer-nowhere", {}).http
-    connection = http.client.HTTPConnection(caller.given["base_url"].removeprefix("http://"))
+    connection = caller.connection()
     connection.request("GET", PATH)
     answer = connection.getresponse()
 
@@ -311,6 +312,28 @@ def test_other_kinds_of_signature_are_spoken_where_the_bank_was_prepared_so(tmp_
             .call("/transfer-intrabank", transfer("RSA-2"))
             .code
         )
+
+
+def test_bank_prepared_for_tls_speaks_tls_1_3_alone(tmp_path):
+    """A connection under its own certificate is served, an older TLS or none at all is not."""
+    directory = tmp_path / "bank"
+    prepare(directory, "--tls")
+    script = '[exact]\n"CUT" = ["broken_body"]\n"RST" = ["broken_unread"]'
+    with Served(directory, script=script) as served:
+        caller = served.caller()
+        assert "2001700" == pay(caller, "TLS").code
+        assert [0, 0] == [pay(caller, name).http for name in ("CUT", "RST")]
+        plain = served.caller(base_url=caller.given["base_url"].replace("https", "http"))
+        old = ssl.create_default_context(cafile=caller.given["tls_certificate_file"])
+        old.maximum_version = ssl.TLSVersion.TLSv1_2
+        port = int(caller.given["base_url"].rpartition(":")[2])
+        with socket.create_connection(("127.0.0.1", port)) as sock, pytest.raises(ssl.SSLError):
+            old.wrap_socket(sock, server_hostname="127.0.0.1")
+
+        assert 0 == plain.ask_token().http
+        assert {"TLS": 1, "CUT": 1} == {
+            name: order["executions"] for name, order in served.report()["orders"].items()
+        }
 
 
 def test_prepared_directory_is_the_owner_s_alone(prepared):

@@ -40,7 +40,10 @@ def test_days_of_the_bank_are_told_in_every_format(directory):
             pay(caller, reference)
         while served.report()["waiting"]:
             pass
-        first = command("end-day", "--directory", directory, "--today", "2026-03-05")
+        first = command("end-day", "--directory", directory)
+        asked = {"accountNo": ACCOUNT, "fromDateTime": "2026-03-05T00:00:00+07:00"}
+        asked["toDateTime"] = "2026-03-05T23:59:59+07:00"
+        pulled = caller.call("/bank-statement", asked).body
         pay(caller, "NEXT")
         second = command("end-day", "--directory", directory, "--day", "2026-03-07")
         report = served.report()
@@ -66,6 +69,9 @@ def test_days_of_the_bank_are_told_in_every_format(directory):
     mt940, camt = map(read, one["files"])
     counted = Counter(line["reference"] for line in camt["lines"])
     assert {"TWIN": 2, "ERROR": 1, None: 1, "BACK": 2, LONG[:35]: 1} == dict(counted)
+    assert {line["bank_reference"] for line in mt940["lines"]} == {
+        row["transactionId"] for row in pulled["detailData"]
+    }
     assert LONG[:16] in [line["reference"] for line in mt940["lines"]]
     (long_line,) = (line for line in mt940["lines"] if LONG in line["narrative"])
     assert f"PB {LONG} {LONG} Belanja LS"[:130].rstrip() == long_line["narrative"]
