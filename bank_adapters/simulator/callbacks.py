@@ -24,7 +24,7 @@ from bank_adapters.snap.signatures import Encoding, asymmetric_text, sign_rsa, t
 from ledger.money import sen_text
 
 if TYPE_CHECKING:
-    from bank_adapters.simulator.orders import Desk
+    from bank_adapters.simulator.desk import Desk
     from bank_adapters.simulator.store import Writer
 
 __all__ = ["STATUS_CODES", "Sender", "announce"]

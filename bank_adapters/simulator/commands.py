@@ -16,6 +16,7 @@ from __future__ import annotations
 import argparse
 import csv
 import sqlite3
+from collections.abc import Sequence
 from contextlib import closing
 from datetime import date, timedelta
 from pathlib import Path
@@ -24,14 +25,14 @@ from typing import Any, Final
 from bank_adapters.simulator import books
 from bank_adapters.simulator.closing import end_days, write_statements
 from bank_adapters.simulator.errors import MalformedInputError
-from bank_adapters.simulator.faults import FAULT_MEANINGS, NO_FAULTS, read_script
+from bank_adapters.simulator.faults import FAULT_MEANINGS, NO_FAULTS, Script, read_script
 from bank_adapters.simulator.preparing import DATABASE, Payee, load_settings, prepare
 from bank_adapters.simulator.report import report
 from bank_adapters.simulator.serving import Serving, real_clock, serve_forever
 from bank_adapters.simulator.store import connect
 from ledger.money import Money
 
-__all__ = ["COMMANDS", "add_commands", "open_bank", "run"]
+__all__ = ["COMMANDS", "add_commands", "open_bank", "prepare_from_text", "read_faults", "run"]
 
 _STATUSES: Final[tuple[list[str], ...]] = ([], ["active"], ["closed"], ["dormant"], ["frozen"])
 COMMANDS: Final = ("prepare", "serve", "end-day", "silence", "report")
@@ -113,7 +114,7 @@ def open_bank(directory: Path) -> sqlite3.Connection:
 
 def _prepare(asked: argparse.Namespace) -> dict[str, object]:
     on = asked.on or real_clock().date() - timedelta(days=1)
-    payees = [_payee("--payee-account", each.split(":", 3)) for each in asked.payee_account]
+    payees = _payees(asked.payee_account)
     if asked.payees is not None:
         with asked.payees.open(newline="", encoding="utf-8") as file:
             payees += [_payee(asked.payees.name, row) for row in csv.reader(file) if row]
@@ -138,6 +139,17 @@ def _prepare(asked: argparse.Namespace) -> dict[str, object]:
     }
 
 
+def prepare_from_text(
+    directory: Path, account: str, balance: str, on: date, payees: Sequence[str]
+) -> None:
+    """Make a bank; *payees*: `BANK:NO:NAME[:STATUS]`. Raises MalformedInputError."""
+    prepare(directory, account, Money.parse(balance), on, _payees(payees))
+
+
+def _payees(given: Sequence[str]) -> list[Payee]:
+    return [_payee("payee account", each.split(":", 3)) for each in given]
+
+
 def _payee(where: str, parts: list[str]) -> Payee:
     given = [part.strip() for part in parts]
     if len(given) not in (3, 4) or not all(given) or given[3:] not in _STATUSES:
@@ -146,15 +158,23 @@ def _payee(where: str, parts: list[str]) -> Payee:
 
 
 def _serve(asked: argparse.Namespace) -> None:
-    script = NO_FAULTS
-    if asked.faults is not None:
-        script = read_script(asked.faults.read_text(encoding="utf-8"), asked.faults.name)
-    if asked.seed is not None:
-        script = script.with_seed(asked.seed)
     how = Serving(
-        asked.port, asked.callbacks_to, script, asked.latency_ms, asked.today, asked.synchronous
+        asked.port,
+        asked.callbacks_to,
+        read_faults(asked.faults, asked.seed),
+        asked.latency_ms,
+        asked.today,
+        asked.synchronous,
     )
     serve_forever(asked.directory, how)
+
+
+def read_faults(path: Path | None, seed: int | None) -> Script:
+    """The script in *path*, if any, with *seed*, if any, in place of its own."""
+    script = NO_FAULTS
+    if path is not None:
+        script = read_script(path.read_text(encoding="utf-8"), path.name)
+    return script if seed is None else script.with_seed(seed)
 
 
 def _end_day(asked: argparse.Namespace) -> dict[str, object]:

@@ -22,10 +22,11 @@ from typing import Final
 
 from bank_adapters.simulator import books
 from bank_adapters.simulator.callbacks import Sender
+from bank_adapters.simulator.desk import Desk
 from bank_adapters.simulator.errors import MalformedInputError
+from bank_adapters.simulator.execution import do_due
 from bank_adapters.simulator.faults import NO_FAULTS, Script
 from bank_adapters.simulator.http_wire import serve_connection
-from bank_adapters.simulator.orders import Desk, do_due
 from bank_adapters.simulator.preparing import (
     DATABASE,
     BankSettings,

@@ -14,8 +14,9 @@ from datetime import datetime
 from typing import Any, Final
 
 from bank_adapters.simulator import books, snap_services
+from bank_adapters.simulator.desk import Desk
 from bank_adapters.simulator.errors import RequestRefusedError
-from bank_adapters.simulator.orders import Desk, take_in, use_external_id
+from bank_adapters.simulator.orders import take_in, use_external_id
 from bank_adapters.simulator.snap_bodies import SERVICES, TRANSFERS, Service, order_of, read_body
 from bank_adapters.simulator.snap_checks import (
     Call,

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from bank_adapters.simulator import books
 from bank_adapters.simulator.callbacks import STATUS_CODES
-from bank_adapters.simulator.orders import Desk, amount_of
+from bank_adapters.simulator.desk import Desk, amount_of
 from bank_adapters.simulator.snap_bodies import TRANSFERS
 from bank_adapters.simulator.snap_codes import Reply, refused, reply
 

@@ -7,8 +7,10 @@ from hypothesis import strategies as st
 
 from bank_adapters.simulator import books
 from bank_adapters.simulator.closing import end_days
+from bank_adapters.simulator.desk import Desk
+from bank_adapters.simulator.execution import do_due
 from bank_adapters.simulator.faults import FAULT_MEANINGS, Fate, Script
-from bank_adapters.simulator.orders import Desk, do_due, take_in
+from bank_adapters.simulator.orders import take_in
 from bank_adapters.simulator.report import report
 from bank_adapters.simulator.snap_bodies import SERVICES, order_of
 from bank_adapters.simulator.store import connect

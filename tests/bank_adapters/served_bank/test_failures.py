@@ -61,6 +61,7 @@ def faulty(prepared, tmp_path_factory):
     exact = {f"{use}-{name}": [name] for use in uses for name in ENDS}
     exact |= {
         "hidden": ["status_hidden"],
+        "late-rtgs": ["timeout_late"],
         "returned": ["returned"],
         "returned-outside": ["returned"],
     }
@@ -152,6 +153,18 @@ def test_order_sent_again_is_executed_once_at_most(faulty, name):
     order = settled(faulty, f"again-{name}")
     failed = name in ("rejected", "progress_failure")
     assert (0 if failed else 1) == order["executions"]
+
+
+def test_order_left_lying_is_executed_when_it_is_sent_again(faulty):
+    """A bank that forgot an order and is asked again pays it then, and not a second time later."""
+    caller = faulty.caller()
+    first = pay(caller, "late-rtgs", "22", amount="100000001.00")
+
+    again = pay(caller, "late-rtgs", "22", amount="100000001.00")
+
+    assert ["5042200", "2002200"] == [first.code, again.code]
+    assert "00" == again.body["transactionStatus"]
+    assert 1 == settled(faulty, "late-rtgs")["executions"]
 
 
 def test_broken_connection_takes_the_external_id_or_not(directory):

@@ -248,3 +248,35 @@ def test_body_fields_reach_the_order(caller):
         found["sourceAccountNo"],
         found["transactionDate"],
     )
+
+
+def test_bank_killed_under_load_has_executed_all_that_it_answered(directory):
+    """Kill -9 while eight callers pay: what was answered is there, nothing is there twice."""
+    answered = []
+    with Served(directory) as served:
+        callers = [served.caller() for _ in range(8)]
+        for each in callers:
+            each.ask_token()
+
+        def many(n):
+            for k in range(1000):
+                answer = pay(callers[n], f"K-{n}-{k}", amount="1.00")
+                if answer.http == 0:
+                    return
+                answered.append(answer.body["partnerReferenceNo"])
+
+        with ThreadPoolExecutor(8) as pool:
+            done = [pool.submit(many, n) for n in range(8)]
+            while len(answered) < 200:
+                time.sleep(0.01)
+            served.kill()
+        for each in done:
+            each.result()
+        report = served.report()
+
+    executed = {name for name, order in report["orders"].items() if order["executions"]}
+    assert set(answered) <= executed
+    assert {1} == {order["executions"] for order in report["orders"].values()}
+    # What was executed and not answered are the calls under way: one for each caller at most.
+    assert len(executed) - len(answered) <= 8
+    assert (True, True) == (report["zero_sum"], report["balances_agree"])
