@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -92,7 +93,9 @@ class SnapApp:
             return await self._serve(service, call)
         except RequestRefusedError as error:
             return refused(service.code, error.case, error.detail)
-        except sqlite3.Error:
+        except sqlite3.Error as error:
+            # The caller learns what a bank tells; whoever runs the bank, what it was.
+            sys.stderr.write(f"{type(error).__name__}: {error}\n")
             return refused(service.code, "internal")
 
     async def _serve(self, service: Service, call: Call) -> Reply:

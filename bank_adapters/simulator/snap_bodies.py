@@ -225,10 +225,9 @@ def _is_time(text: str) -> bool:
     if _TIME.fullmatch(text) is None:
         return False
     try:
-        datetime.fromisoformat(text)
+        return 2000 <= datetime.fromisoformat(text).year < 2200
     except ValueError:
         return False
-    return True
 
 
 def _is_amount(value: Any) -> bool:

@@ -144,6 +144,8 @@ def test_external_id_is_used_once_a_day(caller):
         ("X-TIMESTAMP", "2026-03-05T10:15:30.000+07:00", "4001101"),
         ("X-TIMESTAMP", "2026-03-05T10:15:30Z", "4001101"),
         ("X-TIMESTAMP", "2026-13-05T10:15:30+07:00", "4001101"),
+        ("X-TIMESTAMP", "0001-01-01T00:00:00+14:00", "4011100"),
+        ("X-TIMESTAMP", "9999-12-31T23:59:59-14:00", "4011100"),
         ("X-TIMESTAMP", "", "4001102"),
         ("X-SIGNATURE", "", "4001102"),
         ("X-SIGNATURE", "!!", "4011100"),
@@ -241,6 +243,8 @@ def changed(**members):
         ({"amount": None}, "missing_field amount"),
         ({"transactionDate": "2026-02-30T10:00:00+07:00"}, "invalid_format transactionDate"),
         ({"transactionDate": "2026-02-20"}, "invalid_format transactionDate"),
+        ({"transactionDate": "0001-01-01T00:00:00+14:00"}, "invalid_format transactionDate"),
+        ({"transactionDate": "9999-12-31T23:59:59-14:00"}, "invalid_format transactionDate"),
         ({"remark": "x" * 51}, "invalid_format remark"),
         ({"customerReference": "x" * 31}, "invalid_format customerReference"),
         ({"beneficiaryAccountName": None}, "missing_field beneficiaryAccountName"),
@@ -312,6 +316,31 @@ def test_other_kinds_of_signature_are_spoken_where_the_bank_was_prepared_so(tmp_
             .call("/transfer-intrabank", transfer("RSA-2"))
             .code
         )
+
+
+@pytest.mark.parametrize(
+    ("sent", "status"),
+    [
+        (b"\r\n\r\n", b"400"),
+        (b"GET /\r\n\r\n", b"400"),
+        (b"POST / HTTP/1.1\r\nContent-Length: 99999999999\r\n\r\n", b"413"),
+        (b"POST / HTTP/1.1\r\nContent-Length: -1\r\n\r\n", b"400"),
+        (b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n", b"411"),
+        (b"POST / HTTP/1.1\r\nX-SIGNATURE: a\r\nx-signature: b\r\n\r\n", b"400"),
+        (b"A" * 70_000 + b"\r\n\r\n", b"431"),
+        (b"POST / HTTP/1.1\r\nContent-Length: 10\r\n\r\nabc", b""),
+    ],
+)
+def test_bytes_that_are_no_request_are_refused_and_hurt_nobody(bank, sent, status):
+    """Neither length nor header can be read in two ways; the next caller is served."""
+    port = int(bank.url.split(":")[2].split("/")[0])
+    with socket.create_connection(("127.0.0.1", port), timeout=5) as sock:
+        sock.sendall(sent)
+        sock.shutdown(socket.SHUT_WR)
+        came = sock.recv(65536)
+
+    assert status == came[9:12]
+    assert "2001100" == bank.caller().call("/balance-inquiry", BALANCE).code
 
 
 def test_bank_prepared_for_tls_speaks_tls_1_3_alone(tmp_path):
