@@ -5,7 +5,11 @@ from __future__ import annotations
 import typer
 
 from api.bench import command as bench
+<<<<<<< HEAD
 from api.cli import audit, bank, book, budget, demo, journals, keys, people, server, worker
+=======
+from api.cli import audit, bank, book, budget, demo, journals, keys, people, server, simulate
+>>>>>>> sim
 
 __all__ = ["app"]
 
@@ -24,6 +28,10 @@ people.add_to(app)
 keys.add_to(app)
 budget.add_to(app)
 bank.add_to(app)
+<<<<<<< HEAD
 worker.add_to(app)
+=======
+simulate.add_to(app)
+>>>>>>> sim
 audit.add_to(app)
 bench.add_to(app)

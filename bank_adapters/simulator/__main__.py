@@ -1,4 +1,9 @@
-"""`python -m bank_adapters.simulator`: open an account, close a day. A bank in its own process."""
+"""
+`python -m bank_adapters.simulator`: a bank in its own process.
+
+`open` and `close-day` keep a bank in one file that executes advice lists; the commands of
+`commands.py` keep one in a directory and serve SNAP.
+"""
 
 import argparse
 import json
@@ -12,6 +17,7 @@ import msgspec
 from bank_adapters.errors import BankAdapterError
 from bank_adapters.simulator.accounts import Bank, load_bank, save_bank
 from bank_adapters.simulator.advice import read_advice_list
+from bank_adapters.simulator.commands import COMMANDS, add_commands, run
 from bank_adapters.simulator.day import FAULTS, BankDay, Deposit, run_day
 from bank_adapters.simulator.errors import MalformedInputError
 from bank_adapters.statements.mt940_writer import write_mt940
@@ -22,13 +28,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Exit 0 done, 2 refused; the answer is one JSON object on stdout."""
     asked = _parser().parse_args(arguments)
     try:
-        answer = _open(asked) if asked.command == "open" else _close_day(asked)
+        answer = _answer(asked)
     except (BankAdapterError, InvalidAmountError, OSError) as error:
         code = getattr(error, "code", "os_error")
         sys.stdout.write(json.dumps({"error": code, "message": str(error)}) + "\n")
         return 2
-    sys.stdout.write(json.dumps(answer) + "\n")
+    if answer is not None:
+        sys.stdout.write(json.dumps(answer) + "\n")
     return 0
+
+
+def _answer(asked: argparse.Namespace) -> dict[str, object] | None:
+    if asked.command in COMMANDS:
+        return run(asked)
+    return _open(asked) if asked.command == "open" else _close_day(asked)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -51,6 +64,7 @@ def _parser() -> argparse.ArgumentParser:
     closing.add_argument("--faults", default=",".join(FAULTS), help="comma list; empty for none")
     for each in (opening, closing):
         each.add_argument("--state", required=True, type=Path, help="the bank's own books")
+    add_commands(commands)
     return parser
 
 

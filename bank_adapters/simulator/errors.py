@@ -5,7 +5,8 @@ SimulatorError
 ├── AdviceListRepeatedError    the list was executed before
 ├── AccountNotOursError        a list or a state of another RKUD account
 ├── DayClosedError             that day's statement was written already
-└── MalformedInputError        a state or a deposit file of another shape
+├── MalformedInputError        a state, a deposit file or a fault script of another shape
+└── RequestRefusedError        a call that the bank answers with a response code of SNAP's
 """
 
 from bank_adapters.errors import BankAdapterError, shown
@@ -56,3 +57,12 @@ class MalformedInputError(SimulatorError):
         super().__init__(f"{name}: {reason}")
         self.name = name
         self.reason = reason
+
+
+class RequestRefusedError(SimulatorError):
+    """A call that is not carried out. `case`: a name of `snap_codes.CASES`."""
+
+    def __init__(self, case: str, detail: str = "") -> None:
+        super().__init__(f"{case} {detail}".strip())
+        self.case = case
+        self.detail = detail
