@@ -19,7 +19,13 @@ from bank_adapters.errors import (
     UnreadableDateError,
     UnreadableRowError,
 )
-from bank_adapters.statements.amounts import DateReader, NumberReader, clean, decimals_of
+from bank_adapters.statements.amounts import (
+    DateReader,
+    NumberReader,
+    clean,
+    decimals_of,
+    read_clock,
+)
 from bank_adapters.statements.csv_checks import (
     CheckBalance,
     CheckRows,
@@ -37,11 +43,15 @@ _LABEL_SEPARATORS = " \t:;,=|"
 
 
 class Row(NamedTuple):
-    """One record: `position` is its first line, `raw` its lines as they stand."""
+    """One record: `position` is its first line, `raw` its lines as they stand.
+
+    `days` are the columns whose cell a sheet stores as a day, not as text.
+    """
 
     position: int
     cells: list[str]
     raw: str
+    days: frozenset[int] = frozenset()
 
 
 class Source(NamedTuple):
@@ -71,6 +81,7 @@ class _Table:
     openings: dict[str | None, dict[int, int]] = field(default_factory=dict)
     currencies: dict[str | None, str] = field(default_factory=dict)
     checks: CheckRows = field(default_factory=CheckRows)
+    sheet_days: set[int] = field(default_factory=set)
     account_label: str | None = None
 
 
@@ -85,7 +96,7 @@ def find_header(source: Source, profile: Profile) -> Header:
             if number >= _HEADER_ROWS_MAX:
                 break
             columns = _columns(row, profile)
-            if all(name in columns for name in needed):
+            if all(name in columns for name in needed) and _has_others(row, profile):
                 for name, found in columns.items():
                     if len(found) > 1 and name != "narrative":
                         raise InvalidProfileError(
@@ -101,10 +112,16 @@ def _columns(row: Row, profile: Profile) -> dict[str, list[int]]:
     columns: dict[str, list[int]] = {}
     for index, cell in enumerate(row.cells):
         name = header_name(cell)
+        if not name:
+            name = f"#{index + 1}"
         for field_name, aliases in profile.columns.items():
             if name in aliases:
                 columns.setdefault(field_name, []).append(index)
     return columns
+
+
+def _has_others(row: Row, profile: Profile) -> bool:
+    return profile.other_columns <= set(map(header_name, row.cells))
 
 
 def read_table(
@@ -142,6 +159,7 @@ def read_table(
                 currency=currency,
                 balances_before=table.openings.get(number, {}),
                 checks=table.checks,
+                sheet_days=table.sheet_days,
                 position=header.row.position,
                 warnings=warnings,
             )
@@ -328,6 +346,8 @@ class _TableReader:
         if read is None:
             raise UnreadableRowError(row.raw, "no amount", position=position)
         units, is_signed_by_word = read
+        if rule == "signed":
+            return units
         if rule == "suffix":
             if not is_signed_by_word:
                 raise UnreadableAmountError(cell, "no debit or credit word", position=position)
@@ -355,6 +375,10 @@ class _TableReader:
         booked_on = booked_time = None
         if not is_pending:
             booked_on, booked_time = self._day(row, "booked_on")
+            if self._date_column in row.days:
+                table.sheet_days.add(position)
+            if booked_time is None and (clock := self._text(row, "booked_time")):
+                booked_time = read_clock(clock, position=position)
         value_on, _ = self._day(row, "value_on")
         units = self._signed_amount(row)
         if units == 0:
