@@ -7,6 +7,7 @@ BankAdapterError
 ├── UnwritableStatementError      the MT940 writer was given what the format cannot carry
 └── StatementFileError            a file that cannot be read without guessing
     ├── EmptyFileError, OversizedFileError, BinaryContentError, UndecodableTextError
+    ├── UnreadableSampleError     no table in it that a layout could be made of
     ├── MarkupContentError        a web page, or a sheet as XML, under a sheet's name
     ├── UnsafeArchiveError        a ZIP that can't be unpacked within limits
     ├── UnknownFormatError        no reader knows it
@@ -134,6 +135,14 @@ class BinaryContentError(StatementFileError):
     def __init__(self, kind: str, *, position: int | None = None) -> None:
         super().__init__(f"the file is not text but {kind}", position=position)
         self.kind = kind
+
+
+class UnreadableSampleError(StatementFileError):
+    """A sample file without a table that a layout could be made of."""
+
+    def __init__(self, reason: str, *, position: int | None = None) -> None:
+        super().__init__(f"no layout can be made of this sample: {reason}", position=position)
+        self.reason = reason
 
 
 class MarkupContentError(StatementFileError):

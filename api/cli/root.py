@@ -5,7 +5,7 @@ from __future__ import annotations
 import typer
 
 from api.bench import command as bench
-from api.cli import audit, bank, book, budget, demo, journals, keys, people, server
+from api.cli import audit, bank, book, budget, demo, journals, keys, people, profiles, server
 
 __all__ = ["app"]
 
@@ -24,5 +24,6 @@ people.add_to(app)
 keys.add_to(app)
 budget.add_to(app)
 bank.add_to(app)
+profiles.add_to(app)
 audit.add_to(app)
 bench.add_to(app)

@@ -218,10 +218,14 @@ class DateReader:
                 return read
         raise UnreadableDateError(cell, position=position)
 
-    def find_all(self, text: str) -> list[date]:
+    def find_all(self, text: str, *, position: int) -> list[date]:
         """All dates inside *text*, in the first spelling that finds any."""
         for pattern in self._patterns:
-            found = [_date_and_time(matched, position=0)[0] for matched in pattern.finditer(text)]
+            # No spelling ends within a number: 01/03/20 is not in 01/03/2026.
+            whole = re.compile(f"(?<![0-9]){pattern.pattern}(?![0-9])")
+            found = [
+                _date_and_time(matched, position=position)[0] for matched in whole.finditer(text)
+            ]
             if found:
                 return [day for day in found if day is not None]
         return []

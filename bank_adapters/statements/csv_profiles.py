@@ -63,7 +63,7 @@ class Source(NamedTuple):
 
 def text_source(text: TextFile) -> Source:
     """The records of a CSV file."""
-    return Source(lambda profile: _rows(text.lines, profile.delimiter), len(text.lines))
+    return Source(lambda profile: csv_rows(text.lines, profile.delimiter), len(text.lines))
 
 
 class Header(NamedTuple):
@@ -170,7 +170,8 @@ def read_table(
     return statements, warnings
 
 
-def _rows(lines: list[str], delimiter: str) -> Iterator[Row]:
+def csv_rows(lines: list[str], delimiter: str) -> Iterator[Row]:
+    """The records of CSV text. Raises UnreadableRowError for a quote that is wrong."""
     reader = csv.reader((f"{line}\n" for line in lines), delimiter=delimiter, strict=True)
     start = 0
     while True:
@@ -268,7 +269,7 @@ class _TableReader:
         is_table = row.position > self._header.row.position
         cell = row.cells[self._date_column] if len(row.cells) > self._date_column else ""
         for label, word in self._labels:
-            at = _label_at(row.cells, word)
+            at = label_at(row.cells, word)
             if at is None:
                 continue
             if is_dated and label not in {"opening", "closing"}:
@@ -280,7 +281,7 @@ class _TableReader:
             if label == "account":
                 table.account_label = clean(value) or None
             elif label == "period":
-                days = self._period_dates.find_all(value)
+                days = self._period_dates.find_all(value, position=row.position)
                 if len(days) == 2:
                     table.checks.period = (days[0], days[1])
             elif label == "totals":
@@ -409,8 +410,8 @@ class _TableReader:
         )
 
 
-def _label_at(cells: list[str], word: str) -> int | None:
-    """Index of the cell that is *word*, or of the first filled cell where it begins with it."""
+def label_at(cells: list[str], word: str) -> int | None:
+    """Index of the cell that is *word* (normalised), or of the first filled cell where it begins with it."""
     is_first = True
     for index, cell in enumerate(cells):
         name = header_name(cell)

@@ -114,6 +114,12 @@ def header_name(cell: str) -> str:
     return clean(cell).casefold()
 
 
+def check_name(name: str) -> None:
+    """Refuse what is no name of a layout. Raises InvalidProfileError."""
+    if _NAME.fullmatch(name) is None:
+        raise InvalidProfileError(name, "a name is small letters, digits and hyphens, at most 64")
+
+
 def parse_profile(text: str) -> Profile:
     """Read a profile from TOML text, checking it whole. Raises InvalidProfileError."""
     if len(text) > TEXT_CHARACTERS_MAX:
@@ -167,8 +173,7 @@ def _check(profile: Profile) -> None:
     def refuse(reason: str) -> None:
         raise InvalidProfileError(profile.name, reason)
 
-    if _NAME.fullmatch(profile.name) is None:
-        refuse("a name is small letters, digits and hyphens, at most 64")
+    check_name(profile.name)
     needed = {"booked_on", "narrative", *_SIGN_COLUMNS[profile.sign_rule]}
     if missing := sorted(needed - set(profile.columns)):
         refuse(f"sign rule {profile.sign_rule} needs columns {', '.join(missing)}")
@@ -268,3 +273,16 @@ def profile_named(name: str) -> Profile:
         if profile.name == name:
             return profile
     raise UnknownProfileError(name, tuple(profile.name for profile in all_profiles()))
+
+
+def is_shipped(profile: Profile) -> bool:
+    """Whether *profile* is one of the product's own, unchanged."""
+    return any(each.text == profile.text for each in all_profiles())
+
+
+def profile_of_record(record: str) -> Profile:
+    """The layout that a record keeps: by its name, or by its whole text where it is no shipped one.
+
+    Raises UnknownProfileError, InvalidProfileError.
+    """
+    return parse_profile(record) if "\n" in record else profile_named(record)
