@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
     from reconciliation.queries import MatchRow
 
-__all__ = ["add_to"]
+__all__ = ["add_to", "csv_of"]
 
 _statement = typer.Typer(help="Bank statements.", no_args_is_help=True)
 
@@ -202,7 +202,7 @@ def reconcile(
             if outcome is None:
                 raise RuntimeError("a run without an outcome")
             if file is not None:
-                file.write(_as_csv(outcome.matches))
+                file.write(csv_of(outcome.matches))
     proof = outcome.proof
     if as_json:
         from api.routes.bank import proof_json  # noqa: PLC0415
@@ -224,7 +224,8 @@ def reconcile(
         raise typer.Exit(1)
 
 
-def _as_csv(matches: Sequence[MatchRow]) -> bytes:
+def csv_of(matches: Sequence[MatchRow]) -> bytes:
+    """The file of --matches-csv."""
     from ledger.csv_cells import inert  # noqa: PLC0415
     from reconciliation.queries import MATCHES_HEADER  # noqa: PLC0415
 
