@@ -196,10 +196,23 @@ class StatementNotFoundError(StatementFileError):
 class HeaderNotFoundError(StatementFileError):
     """No row carries the column names of the layout."""
 
-    def __init__(self, profile: str, columns: tuple[str, ...]) -> None:
-        super().__init__(f"no row has the columns of profile {profile}: {', '.join(columns)}")
+    def __init__(
+        self,
+        profile: str,
+        columns: tuple[str, ...],
+        *,
+        missing: tuple[str, ...] = (),
+        position: int | None = None,
+    ) -> None:
+        """*missing* are the columns that the nearest row, at *position*, lacks."""
+        nearest = f"; the nearest row lacks {', '.join(missing)}" if missing else ""
+        super().__init__(
+            f"no row has the columns of profile {profile}: {', '.join(columns)}{nearest}",
+            position=position,
+        )
         self.profile = profile
         self.columns = columns
+        self.missing = missing
 
 
 class MalformedXmlError(StatementFileError):

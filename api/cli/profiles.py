@@ -86,10 +86,8 @@ def check(
     file = read_statement_file(read_bytes(sample), profile=layout, name=sample.name)
     for each in file.to_json()["statements"]:
         opening, closing = each["opening"], each["closing"]
-        _say(
-            f"{each['bank'] or '?'}:{each['account'] or '?'} {each['currency']},"
-            f" {len(each['lines'])} rows"
-        )
+        account = each["account"] or "(not in the file)"
+        _say(f"account {account}, {each['currency']}, {len(each['lines'])} rows")
         _say(f"  opening  {opening['amount'] if opening else '(none)':>24}")
         _say(f"  sum      {_sum(file, each['account']):>24}")
         _say(f"  closing  {closing['amount'] if closing else '(none)':>24}")

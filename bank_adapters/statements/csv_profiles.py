@@ -91,6 +91,8 @@ def find_header(source: Source, profile: Profile) -> Header:
     Raises HeaderNotFoundError; InvalidProfileError where a field's names match two columns.
     """
     needed = [name for name in profile.columns if name not in profile.optional_columns]
+    missing: tuple[str, ...] = ()
+    nearest: int | None = None
     try:
         for number, row in enumerate(source.rows(profile)):
             if number >= _HEADER_ROWS_MAX:
@@ -103,9 +105,18 @@ def find_header(source: Source, profile: Profile) -> Header:
                             profile.name, f"{len(found)} columns of the file match {name}"
                         )
                 return Header(row, columns)
+            lacks = tuple(profile.columns[name][0] for name in needed if name not in columns)
+            if len(lacks) * 2 <= len(needed) and (nearest is None or len(lacks) < len(missing)):
+                lacks += tuple(sorted(profile.other_columns - set(map(header_name, row.cells))))
+                missing, nearest = lacks, row.position
     except StatementFileError:
         pass  # rows that are no CSV at all: not this layout
-    raise HeaderNotFoundError(profile.name, tuple(profile.columns[name][0] for name in needed))
+    raise HeaderNotFoundError(
+        profile.name,
+        tuple(profile.columns[name][0] for name in needed),
+        missing=missing,
+        position=nearest,
+    )
 
 
 def _columns(row: Row, profile: Profile) -> dict[str, list[int]]:

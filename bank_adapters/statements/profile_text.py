@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import textwrap
 from dataclasses import dataclass, field
 
 __all__ = ["Draft", "profile_toml"]
@@ -86,7 +87,9 @@ def profile_toml(draft: Draft) -> str:
 
 
 def _question(text: str) -> list[str]:
-    return [f"# DECIDE: {' '.join(text.split())}"]
+    return textwrap.wrap(
+        " ".join(text.split()), 80, initial_indent="# DECIDE: ", subsequent_indent="#         "
+    )
 
 
 def _text(text: str) -> str:
