@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -175,7 +176,8 @@ def _print(proposal: Proposal, sample: Path, shipped: str, out: Path | None) -> 
     if out is None:
         _wrapped("Nothing was written; -o FILE writes the layout.")
     else:
-        _wrapped(f"Written to {out}; try it: rkud profile check {out} {sample}")
+        _wrapped(f"Written to {out}. Try it on another statement of the bank:")
+        _say(f"  rkud profile check {shlex.quote(str(out))} FILE")
 
 
 def _print_rows(file: StatementFile) -> None:
