@@ -7,6 +7,8 @@ BankAdapterError
 ├── UnwritableStatementError      the MT940 writer was given what the format cannot carry
 └── StatementFileError            a file that cannot be read without guessing
     ├── EmptyFileError, OversizedFileError, BinaryContentError, UndecodableTextError
+    ├── UnreadableSampleError     no table in it that a layout could be made of
+    ├── MarkupContentError        a web page, or a sheet as XML, under a sheet's name
     ├── UnsafeArchiveError        a ZIP that can't be unpacked within limits
     ├── UnknownFormatError        no reader knows it
     ├── AmbiguousFormatError      several readers claim it
@@ -16,6 +18,7 @@ BankAdapterError
     ├── MalformedXmlError, DoctypeForbiddenError, UnreadableElementError
     ├── UnreadableEntryError, UnreadableBalanceError, UnreadableRowError
     ├── UnreadableAmountError, UnreadableDateError
+    ├── DayMonthSwappedError      days that were, or may have been, read as months
     └── CurrencyMismatchError     one statement in two currencies
 
 `position` is the 1-based line of the file, or None where the whole file is meant.
@@ -134,6 +137,22 @@ class BinaryContentError(StatementFileError):
         self.kind = kind
 
 
+class UnreadableSampleError(StatementFileError):
+    """A sample file without a table that a layout could be made of."""
+
+    def __init__(self, reason: str, *, position: int | None = None) -> None:
+        super().__init__(f"no layout can be made of this sample: {reason}", position=position)
+        self.reason = reason
+
+
+class MarkupContentError(StatementFileError):
+    """A web page or an XML sheet, which some banks call .xls; nothing here reads its tables."""
+
+    def __init__(self, kind: str) -> None:
+        super().__init__(f"the file is {kind}; save it as XLSX, or ask the bank for CSV or XLSX")
+        self.kind = kind
+
+
 class UndecodableTextError(StatementFileError):
     """The bytes are not text in any of the encodings that the file or its layout names."""
 
@@ -177,10 +196,23 @@ class StatementNotFoundError(StatementFileError):
 class HeaderNotFoundError(StatementFileError):
     """No row carries the column names of the layout."""
 
-    def __init__(self, profile: str, columns: tuple[str, ...]) -> None:
-        super().__init__(f"no row has the columns of profile {profile}: {', '.join(columns)}")
+    def __init__(
+        self,
+        profile: str,
+        columns: tuple[str, ...],
+        *,
+        missing: tuple[str, ...] = (),
+        position: int | None = None,
+    ) -> None:
+        """*missing* are the columns that the nearest row, at *position*, lacks."""
+        nearest = f"; the nearest row lacks {', '.join(missing)}" if missing else ""
+        super().__init__(
+            f"no row has the columns of profile {profile}: {', '.join(columns)}{nearest}",
+            position=position,
+        )
         self.profile = profile
         self.columns = columns
+        self.missing = missing
 
 
 class MalformedXmlError(StatementFileError):
@@ -246,6 +278,14 @@ class UnreadableDateError(StatementFileError):
     def __init__(self, text: str, *, position: int) -> None:
         super().__init__(f"{shown(text)} is not a date as this layout writes it", position=position)
         self.text = text
+
+
+class DayMonthSwappedError(StatementFileError):
+    """Day and month of a date stand the other way round than the layout or the other rows say."""
+
+    def __init__(self, reason: str, *, position: int) -> None:
+        super().__init__(f"day and month are swapped: {reason}", position=position)
+        self.reason = reason
 
 
 class CurrencyMismatchError(StatementFileError):

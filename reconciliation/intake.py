@@ -397,7 +397,7 @@ def _write(
             },
             "file_size": len(command.data),
             "format": file.format,
-            "profile": file.profile or "",
+            "profile": file.profile_text or file.profile or "",
         },
     )
     row |= {"imported_by": command.by, "batch_seq": session.batch.seq, "leaf_index": leaf}
@@ -508,7 +508,7 @@ def _keep_file(session: Session, command: ImportStatement, leaf: int) -> None:
                 sha256,
                 len(command.data),
                 command.file.format,
-                command.file.profile or "",
+                command.file.profile_text or command.file.profile or "",
                 session.batch.seq,
                 leaf,
             )

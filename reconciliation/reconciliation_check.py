@@ -21,7 +21,7 @@ from sqlalchemy import Connection, Table, func, select, text
 
 from audit.database import log_leaf, private_value
 from bank_adapters.errors import BankAdapterError
-from bank_adapters.statements import Statement, read_statement_file
+from bank_adapters.statements import Statement, profile_of_record, read_statement_file
 from ledger.findings import Finding
 from ledger.money import sen_text
 from reconciliation import tables as t
@@ -362,7 +362,7 @@ def _reread(conn: Connection, government: str, statement: Any) -> Statement | No
         read = read_statement_file(
             bytes(row.content),
             format=row.format,
-            profile=row.profile or None,
+            profile=profile_of_record(row.profile) if row.profile else None,
             account=statement.bank_account.partition(":")[2],
         )
         found: Statement = read.statements[statement.ordinal - 1]

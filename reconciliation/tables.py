@@ -33,7 +33,8 @@ ENTRY_STRIDE: Final = 16_384
 
 # --- statements ------------------------------------------------------------------------------
 
-#: A file as the bank delivered it. `leaf_index` is the act that brought it first.
+#: A file as the bank delivered it. `leaf_index` is the act that brought it first; `profile` names a
+#: layout that ships, or is the whole text of another one, by which the file can be read again.
 statement_file: Final = table(
     "statement_file",
     government=TEXT,

@@ -13,11 +13,14 @@ import typer
 from api.cli.common import (
     GovernmentOption,
     JsonOption,
+    chosen_profile,
     fail,
     new_file,
     open_book_of,
     plain,
     print_json,
+    print_warnings,
+    read_bytes,
 )
 from api.cli.lessons import (
     reconcile_lesson,
@@ -33,7 +36,7 @@ if TYPE_CHECKING:
 
     from reconciliation.queries import MatchRow
 
-__all__ = ["add_to"]
+__all__ = ["add_to", "csv_of"]
 
 _statement = typer.Typer(help="Bank statements.", no_args_is_help=True)
 
@@ -44,7 +47,7 @@ FormatOption = Annotated[
     str, typer.Option("--format", metavar="NAME", help="Listed below; default: found out.")
 ]
 ProfileOption = Annotated[
-    str, typer.Option(metavar="NAME", help="Layout of a bank's csv; listed below.")
+    str, typer.Option(metavar="NAME|FILE", help="Layout of a bank's csv or xlsx; see below.")
 ]
 ByOption = Annotated[
     str, typer.Option("--by", metavar="PERSON", help="Person with the role reconciler.")
@@ -55,15 +58,6 @@ def add_to(app: typer.Typer) -> None:
     """Put the commands into the tree."""
     app.add_typer(_statement, name="statement")
     app.command("reconcile", cls=taught(reconcile_lesson))(reconcile)
-
-
-def _read(file: Path) -> bytes:
-    from api.importing import FileUnreadableError  # noqa: PLC0415
-
-    try:
-        return file.read_bytes()
-    except OSError as error:
-        raise FileUnreadableError(path=str(file), reason=error.strerror or "unreadable") from None
 
 
 def _account(engine: Engine, government: str, given: str) -> str:
@@ -101,7 +95,10 @@ def parse(
 
     try:
         read = read_statement_file(
-            _read(file), format=file_format or None, profile=profile or None, name=file.name
+            read_bytes(file),
+            format=file_format or None,
+            profile=chosen_profile(profile),
+            name=file.name,
         )
     except BankAdapterError as error:
         if as_json:
@@ -122,10 +119,7 @@ def parse(
                 f" {len(statement['lines'])} lines, adds up: {statement['adds_up']}"
             )
         )
-    for warning in document["warnings"]:
-        typer.echo(
-            plain(f"warning {warning['code']} at {warning['position']}: {warning['message']}")
-        )
+    print_warnings(document["warnings"])
 
 
 @_statement.command("import", cls=taught(statement_import_lesson))
@@ -148,24 +142,27 @@ def import_(
     answers = []
     with open_book_of(government) as (settings, engine, code):
         bank_account = _account(engine, code, account)
+        layout = chosen_profile(profile)
         for file in files:
             command = read_import(
                 by,
                 bank_account,
-                _read(file),
+                read_bytes(file),
                 format=file_format or None,
-                profile=profile or None,
+                profile=layout,
                 name=file.name,
                 quarantine=quarantine,
             )
             answer = put(engine, settings, code, command)
-            answers.append({"file": str(file), **answer})
+            warnings = [each.to_json() for each in command.file.warnings]
+            answers.append({"file": str(file), **answer, "warnings": warnings})
             if not as_json:
                 typer.echo(
                     f"{plain(file)}: {answer['new']} new lines,"
                     f" {len(answer['statements'])} statements"
                     + (", was taken in before" if answer["replayed"] else "")
                 )
+                print_warnings(warnings)
     if as_json:
         print_json(answers)
 
@@ -205,7 +202,7 @@ def reconcile(
             if outcome is None:
                 raise RuntimeError("a run without an outcome")
             if file is not None:
-                file.write(_as_csv(outcome.matches))
+                file.write(csv_of(outcome.matches))
     proof = outcome.proof
     if as_json:
         from api.routes.bank import proof_json  # noqa: PLC0415
@@ -227,11 +224,13 @@ def reconcile(
         raise typer.Exit(1)
 
 
-def _as_csv(matches: Sequence[MatchRow]) -> bytes:
+def csv_of(matches: Sequence[MatchRow]) -> bytes:
+    """The file of --matches-csv."""
+    from ledger.csv_cells import inert  # noqa: PLC0415
     from reconciliation.queries import MATCHES_HEADER  # noqa: PLC0415
 
     text = io.StringIO(newline="")
     writer = csv.writer(text)
     writer.writerow(MATCHES_HEADER)
-    writer.writerows(matches)
+    writer.writerows(map(inert, match) for match in matches)
     return text.getvalue().encode()

@@ -13,13 +13,18 @@ from typing import IO, TYPE_CHECKING, Annotated, NoReturn
 import typer
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from sqlalchemy import Engine
 
     from api.settings import Settings
+    from bank_adapters.statements import Profile
+    from bank_adapters.statements.statement import WarningJSON
 
 __all__ = [
     "GovernmentOption",
     "JsonOption",
+    "chosen_profile",
     "engine_of",
     "fail",
     "government_of",
@@ -28,6 +33,8 @@ __all__ = [
     "open_book_of",
     "plain",
     "print_json",
+    "print_warnings",
+    "read_bytes",
 ]
 
 GovernmentOption = Annotated[
@@ -60,6 +67,34 @@ def fail(code: str, message: str) -> NoReturn:
     else:
         sys.stderr.write(f"rkud: {code}: {plain(message)}\n")
     raise typer.Exit(2)
+
+
+def print_warnings(warnings: Sequence[WarningJSON]) -> None:
+    """What a reader found, a line each."""
+    for each in warnings:
+        sys.stdout.write(plain(f"warning {each['code']} at {each['position']}: {each['message']}"))
+        sys.stdout.write("\n")
+
+
+def read_bytes(file: Path) -> bytes:
+    """A file of the caller's. Raises FileUnreadableError."""
+    from api.importing import FileUnreadableError  # noqa: PLC0415
+
+    try:
+        return file.read_bytes()
+    except OSError as error:
+        raise FileUnreadableError(path=str(file), reason=error.strerror or "unreadable") from None
+
+
+def chosen_profile(given: str) -> Profile | None:
+    """The layout that an option names: a `.toml` file, or a name; None for an empty one."""
+    from api.profiles import profile_in, profile_named  # noqa: PLC0415
+
+    if not given:
+        return None
+    if given.endswith(".toml"):
+        return profile_in(read_bytes(Path(given)))
+    return profile_named(given, load_settings().data_dir)
 
 
 @contextmanager

@@ -9,6 +9,8 @@ __all__ = [
     "grant_lesson",
     "journals_lesson",
     "policy_lesson",
+    "profile_check_lesson",
+    "profile_new_lesson",
     "reconcile_lesson",
     "statement_import_lesson",
     "statement_parse_lesson",
@@ -164,6 +166,41 @@ def statement_import_lesson() -> str:
     )
 
 
+def profile_new_lesson() -> str:
+    """What the command looks at, and what to do with its answer."""
+    return "\n".join(
+        [
+            prose(
+                "Finds the header, the columns by their names in Indonesian or English, the spelling"
+                " of days and amounts by their whole columns, the sign, the rows around the entries,"
+                " and the check that proves the reading. What can be read in two ways is a question:"
+                " its key is left out of the file, behind the word DECIDE, and a layout with such a"
+                " gap reads nothing. Exit code 1 when there are questions."
+            ),
+            "",
+            "From a sample to a first import: docs/banks.md.",
+            "",
+            "Example:",
+            "  rkud profile new mutasi.csv --name bank-contoh --bank 137 -o bank-contoh.toml",
+        ]
+    )
+
+
+def profile_check_lesson() -> str:
+    """Which layouts may be named."""
+    return "\n".join(
+        [
+            prose(
+                "A layout is a file that ends in .toml, or the name of one: those that ship (rkud"
+                " profile list), else profiles/NAME.toml in the data directory."
+            ),
+            "",
+            "Example:",
+            "  rkud profile check bank-contoh.toml mutasi.csv",
+        ]
+    )
+
+
 def reconcile_lesson() -> str:
     """What a run prints, and the columns of the matches file."""
     from reconciliation.queries import MATCHES_HEADER  # noqa: PLC0415
@@ -178,6 +215,7 @@ def reconcile_lesson() -> str:
             "",
             "Columns of --matches-csv, one row for each member of a match or suggestion:",
             table([("", ", ".join(MATCHES_HEADER))]),
+            prose("A text that a spreadsheet would compute has an apostrophe in front of it."),
             "",
             "Example:",
             "  rkud reconcile --account 137:0012345678 --matches-csv matches.csv",
@@ -197,7 +235,9 @@ def _statement_formats() -> str:
             "",
             prose(
                 "Without the two a file is read when exactly one format and layout claims it;"
-                " otherwise it is refused, and they decide."
+                " otherwise it is refused, and they decide. --profile also takes a .toml file of your"
+                " own, or its name where it lies in profiles/ of the data directory (rkud profile"
+                " new makes one)."
             ),
         ]
     )

@@ -6,10 +6,14 @@ import typer
 
 from api.bench import command as bench
 <<<<<<< HEAD
+<<<<<<< HEAD
 from api.cli import audit, bank, book, budget, demo, journals, keys, people, server, worker
 =======
 from api.cli import audit, bank, book, budget, demo, journals, keys, people, server, simulate
 >>>>>>> sim
+=======
+from api.cli import audit, bank, book, budget, demo, journals, keys, people, profiles, server
+>>>>>>> profiles
 
 __all__ = ["app"]
 
@@ -29,9 +33,13 @@ keys.add_to(app)
 budget.add_to(app)
 bank.add_to(app)
 <<<<<<< HEAD
+<<<<<<< HEAD
 worker.add_to(app)
 =======
 simulate.add_to(app)
 >>>>>>> sim
+=======
+profiles.add_to(app)
+>>>>>>> profiles
 audit.add_to(app)
 bench.add_to(app)

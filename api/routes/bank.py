@@ -13,6 +13,7 @@ from starlette.responses import Response
 from api.deps import Asker, Books, Key, RuntimeDep, once, submit
 from api.errors import InvalidRequestError
 from api.problems import responses
+from api.profiles import profile_named
 from api.routes.acts import BYTES, RawBody, kinds_below, raw_body_doc
 from api.routes.documents import texts_for, with_money
 from api.routes.journals import ASKING, WRITING
@@ -86,7 +87,9 @@ async def import_statement(
     account: AccountQuery = "",
     name: Annotated[str, Query(max_length=200, description="The file's name")] = "",
     file_format: Annotated[str, Query(alias="format", max_length=40)] = "",
-    profile: Annotated[str, Query(max_length=80)] = "",
+    profile: Annotated[
+        str, Query(max_length=80, description="A layout that ships, or one of this server's own")
+    ] = "",
     quarantine: bool = False,
 ) -> Response:
     """
@@ -108,7 +111,7 @@ async def import_statement(
             bank_account,
             data,
             format=file_format or None,
-            profile=profile or None,
+            profile=profile_named(profile, runtime.settings.data_dir) if profile else None,
             name=name,
             quarantine=quarantine,
             idempotency=asked,

@@ -8,7 +8,14 @@ up is read and says so.
 from bank_adapters.statements.camt_writer import write_camt053
 from bank_adapters.statements.mt940_writer import write_mt940
 from bank_adapters.statements.outgoing import OutgoingEntry
-from bank_adapters.statements.profile import Profile, all_profiles, parse_profile, profile_named
+from bank_adapters.statements.profile import (
+    Profile,
+    all_profiles,
+    is_shipped,
+    parse_profile,
+    profile_named,
+    profile_of_record,
+)
 from bank_adapters.statements.registry import FORMATS, SIZE_BYTES_MAX, read_statement_file
 from bank_adapters.statements.statement import (
     Balance,
@@ -31,8 +38,10 @@ __all__ = [
     "StatementLine",
     "Warning_",
     "all_profiles",
+    "is_shipped",
     "parse_profile",
     "profile_named",
+    "profile_of_record",
     "read_statement_file",
     "write_camt053",
     "write_mt940",

@@ -7,9 +7,14 @@ two decimals is more likely a grouped thousand than one and a half.
 
 import re
 from collections.abc import Iterable
-from datetime import date, time
+from datetime import date, datetime, time
 
-from bank_adapters.errors import InvalidProfileError, UnreadableAmountError, UnreadableDateError
+from bank_adapters.errors import (
+    DayMonthSwappedError,
+    InvalidProfileError,
+    UnreadableAmountError,
+    UnreadableDateError,
+)
 
 DIGITS_MAX = 1000  # far above any balance, far below what makes int() slow or refuse
 
@@ -200,7 +205,7 @@ class DateReader:
         """Date and, where the spelling has one, time of day.
 
         The date is None for a day that does not exist. Raises UnreadableDateError for text in no
-        known spelling.
+        known spelling, DayMonthSwappedError for a day that exists only the other way round.
         """
         seen = self._seen.get(cell)
         if seen is not None:
@@ -213,13 +218,51 @@ class DateReader:
                 return read
         raise UnreadableDateError(cell, position=position)
 
-    def find_all(self, text: str) -> list[date]:
+    def find_all(self, text: str, *, position: int) -> list[date]:
         """All dates inside *text*, in the first spelling that finds any."""
         for pattern in self._patterns:
-            found = [_date_and_time(matched, position=0)[0] for matched in pattern.finditer(text)]
+            # No spelling ends within a number: 01/03/20 is not in 01/03/2026.
+            whole = re.compile(f"(?<![0-9]){pattern.pattern}(?![0-9])")
+            found = [
+                _date_and_time(matched, position=position)[0] for matched in whole.finditer(text)
+            ]
             if found:
                 return [day for day in found if day is not None]
         return []
+
+
+_MONTH_NAMES = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+
+
+def day_text(moment: datetime, spelling: str) -> str:
+    """*moment* as `DateReader` reads it back by *spelling*."""
+    parts = {
+        "%d": f"{moment.day:02d}",
+        "%m": f"{moment.month:02d}",
+        "%b": _MONTH_NAMES[moment.month - 1],
+        "%Y": f"{moment.year:04d}",
+        "%y": f"{moment.year % 100:02d}",
+        "%H": f"{moment.hour:02d}",
+        "%M": f"{moment.minute:02d}",
+        "%S": f"{moment.second:02d}",
+    }
+    return re.sub(r"%.", lambda found: parts.get(found[0], found[0]), spelling)
+
+
+_CLOCK = re.compile(r"([0-9]{1,2})([:.]?)([0-9]{2})(?:\2([0-9]{2}))?", re.ASCII)
+
+
+def read_clock(cell: str, *, position: int) -> time | None:
+    """A time of day: `08:10`, `08.10.47` or `081047`; None for a blank. Raises UnreadableDateError."""
+    text = clean(cell)
+    if not text:
+        return None
+    if matched := _CLOCK.fullmatch(text):
+        try:
+            return time(int(matched[1]), int(matched[3]), int(matched[4] or 0))
+        except ValueError:
+            pass
+    raise UnreadableDateError(cell, position=position)
 
 
 def _pattern(profile: str, spelling: str) -> str:
@@ -253,6 +296,10 @@ def _date_and_time(matched: re.Match[str], *, position: int) -> tuple[date | Non
     try:
         day = date(year, month, int(parts["d"]))
     except ValueError:
+        if month > 12 and int(parts["d"]) <= 12:
+            raise DayMonthSwappedError(
+                f"{matched[0]} is a day only if its month stands first", position=position
+            ) from None
         return None, None
     if parts.get("H") is None:
         return day, None

@@ -3,12 +3,14 @@
 Proofs, all that are there: each row's running balance, opening + rows = closing, and the totals.
 """
 
+from collections.abc import Set
 from dataclasses import dataclass
 from datetime import date
 from itertools import pairwise
 from typing import NamedTuple
 
 from bank_adapters.statements.amounts import decimals_of, units_text
+from bank_adapters.statements.day_checks import check_days
 from bank_adapters.statements.profile import Profile
 from bank_adapters.statements.statement import (
     Balance,
@@ -58,13 +60,15 @@ def statement_of_rows(
     currency: str,
     balances_before: dict[int, int],
     checks: CheckRows,
+    sheet_days: Set[int],
     position: int,
     warnings: list[Warning_],
 ) -> Statement:
     """Make one account's statement of its rows in file order; findings go to *warnings*.
 
     *balances_before* are the balances before a row, by the row's position, where the layout has
-    such a column. A balance's day is the printed period's, else that of the first or last entry.
+    such a column, *sheet_days* the positions of rows whose day a sheet stores. A balance's day
+    is the printed period's, else that of the first or last entry.
     """
     decimals = decimals_of(currency)
     lines = _oldest_first(lines, profile, warnings)
@@ -77,6 +81,9 @@ def statement_of_rows(
     if checks.totals:
         _check_totals(booked, checks.totals, findings)
     _check_period(booked, checks, findings)
+    check_days(
+        booked, profile=profile, sheet_days=sheet_days, period=checks.period, warnings=warnings
+    )
     if opening is None or closing is None:
         message = "the layout prints no balances; nothing proves that all entries are here"
         warnings.append(Warning_("no_balance_proof", position, message))

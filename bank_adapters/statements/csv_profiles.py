@@ -19,7 +19,13 @@ from bank_adapters.errors import (
     UnreadableDateError,
     UnreadableRowError,
 )
-from bank_adapters.statements.amounts import DateReader, NumberReader, clean, decimals_of
+from bank_adapters.statements.amounts import (
+    DateReader,
+    NumberReader,
+    clean,
+    decimals_of,
+    read_clock,
+)
 from bank_adapters.statements.csv_checks import (
     CheckBalance,
     CheckRows,
@@ -37,11 +43,15 @@ _LABEL_SEPARATORS = " \t:;,=|"
 
 
 class Row(NamedTuple):
-    """One record: `position` is its first line, `raw` its lines as they stand."""
+    """One record: `position` is its first line, `raw` its lines as they stand.
+
+    `days` are the columns whose cell a sheet stores as a day, not as text.
+    """
 
     position: int
     cells: list[str]
     raw: str
+    days: frozenset[int] = frozenset()
 
 
 class Source(NamedTuple):
@@ -53,7 +63,7 @@ class Source(NamedTuple):
 
 def text_source(text: TextFile) -> Source:
     """The records of a CSV file."""
-    return Source(lambda profile: _rows(text.lines, profile.delimiter), len(text.lines))
+    return Source(lambda profile: csv_rows(text.lines, profile.delimiter), len(text.lines))
 
 
 class Header(NamedTuple):
@@ -71,6 +81,7 @@ class _Table:
     openings: dict[str | None, dict[int, int]] = field(default_factory=dict)
     currencies: dict[str | None, str] = field(default_factory=dict)
     checks: CheckRows = field(default_factory=CheckRows)
+    sheet_days: set[int] = field(default_factory=set)
     account_label: str | None = None
 
 
@@ -80,31 +91,48 @@ def find_header(source: Source, profile: Profile) -> Header:
     Raises HeaderNotFoundError; InvalidProfileError where a field's names match two columns.
     """
     needed = [name for name in profile.columns if name not in profile.optional_columns]
+    missing: tuple[str, ...] = ()
+    nearest: int | None = None
     try:
         for number, row in enumerate(source.rows(profile)):
             if number >= _HEADER_ROWS_MAX:
                 break
             columns = _columns(row, profile)
-            if all(name in columns for name in needed):
+            if all(name in columns for name in needed) and _has_others(row, profile):
                 for name, found in columns.items():
                     if len(found) > 1 and name != "narrative":
                         raise InvalidProfileError(
                             profile.name, f"{len(found)} columns of the file match {name}"
                         )
                 return Header(row, columns)
+            lacks = tuple(profile.columns[name][0] for name in needed if name not in columns)
+            if len(lacks) * 2 <= len(needed) and (nearest is None or len(lacks) < len(missing)):
+                lacks += tuple(sorted(profile.other_columns - set(map(header_name, row.cells))))
+                missing, nearest = lacks, row.position
     except StatementFileError:
         pass  # rows that are no CSV at all: not this layout
-    raise HeaderNotFoundError(profile.name, tuple(profile.columns[name][0] for name in needed))
+    raise HeaderNotFoundError(
+        profile.name,
+        tuple(profile.columns[name][0] for name in needed),
+        missing=missing,
+        position=nearest,
+    )
 
 
 def _columns(row: Row, profile: Profile) -> dict[str, list[int]]:
     columns: dict[str, list[int]] = {}
     for index, cell in enumerate(row.cells):
         name = header_name(cell)
+        if not name:
+            name = f"#{index + 1}"
         for field_name, aliases in profile.columns.items():
             if name in aliases:
                 columns.setdefault(field_name, []).append(index)
     return columns
+
+
+def _has_others(row: Row, profile: Profile) -> bool:
+    return profile.other_columns <= set(map(header_name, row.cells))
 
 
 def read_table(
@@ -142,6 +170,7 @@ def read_table(
                 currency=currency,
                 balances_before=table.openings.get(number, {}),
                 checks=table.checks,
+                sheet_days=table.sheet_days,
                 position=header.row.position,
                 warnings=warnings,
             )
@@ -152,7 +181,8 @@ def read_table(
     return statements, warnings
 
 
-def _rows(lines: list[str], delimiter: str) -> Iterator[Row]:
+def csv_rows(lines: list[str], delimiter: str) -> Iterator[Row]:
+    """The records of CSV text. Raises UnreadableRowError for a quote that is wrong."""
     reader = csv.reader((f"{line}\n" for line in lines), delimiter=delimiter, strict=True)
     start = 0
     while True:
@@ -250,7 +280,7 @@ class _TableReader:
         is_table = row.position > self._header.row.position
         cell = row.cells[self._date_column] if len(row.cells) > self._date_column else ""
         for label, word in self._labels:
-            at = _label_at(row.cells, word)
+            at = label_at(row.cells, word)
             if at is None:
                 continue
             if is_dated and label not in {"opening", "closing"}:
@@ -262,7 +292,7 @@ class _TableReader:
             if label == "account":
                 table.account_label = clean(value) or None
             elif label == "period":
-                days = self._period_dates.find_all(value)
+                days = self._period_dates.find_all(value, position=row.position)
                 if len(days) == 2:
                     table.checks.period = (days[0], days[1])
             elif label == "totals":
@@ -328,6 +358,8 @@ class _TableReader:
         if read is None:
             raise UnreadableRowError(row.raw, "no amount", position=position)
         units, is_signed_by_word = read
+        if rule == "signed":
+            return units
         if rule == "suffix":
             if not is_signed_by_word:
                 raise UnreadableAmountError(cell, "no debit or credit word", position=position)
@@ -355,6 +387,10 @@ class _TableReader:
         booked_on = booked_time = None
         if not is_pending:
             booked_on, booked_time = self._day(row, "booked_on")
+            if self._date_column in row.days:
+                table.sheet_days.add(position)
+            if booked_time is None and (clock := self._text(row, "booked_time")):
+                booked_time = read_clock(clock, position=position)
         value_on, _ = self._day(row, "value_on")
         units = self._signed_amount(row)
         if units == 0:
@@ -385,8 +421,8 @@ class _TableReader:
         )
 
 
-def _label_at(cells: list[str], word: str) -> int | None:
-    """Index of the cell that is *word*, or of the first filled cell where it begins with it."""
+def label_at(cells: list[str], word: str) -> int | None:
+    """Index of the cell that is *word* (normalised), or of the first filled cell where it begins with it."""
     is_first = True
     for index, cell in enumerate(cells):
         name = header_name(cell)

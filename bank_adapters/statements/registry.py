@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from bank_adapters.errors import (
@@ -17,7 +17,7 @@ from bank_adapters.errors import (
 )
 from bank_adapters.statements import camt, csv_profiles, mt940, sheets
 from bank_adapters.statements.archive import UNPACKED_BYTES_MAX, read_members
-from bank_adapters.statements.profile import Profile, all_profiles, profile_named
+from bank_adapters.statements.profile import Profile, all_profiles, is_shipped, profile_named
 from bank_adapters.statements.statement import Statement, StatementFile, Warning_
 from bank_adapters.statements.text import ENCODINGS, TextFile, read_text
 from bank_adapters.statements.workbook import is_workbook
@@ -65,13 +65,20 @@ def read_statement_file(
     if len(data) > size_bytes_max:
         raise OversizedFileError(len(data), size_bytes_max)
     asked = _Asked(None if format == ARCHIVE else format, profile, account)
+    read = _read(data, format, asked, name)
+    if isinstance(profile, Profile) and not is_shipped(profile):
+        return replace(read, profile_text=profile.text)
+    return read
+
+
+def _read(data: bytes, format_name: str | None, asked: "_Asked", name: str | None) -> StatementFile:
     if data.startswith(_ARCHIVE_STARTS):
         members = read_members(data)
         if not is_workbook(members):
             return _read_archive(data, members, asked, name)
         if asked.format in {None, sheets.FORMAT}:
             return _read_sheets(data, members, asked, name)
-    if format in {sheets.FORMAT, ARCHIVE}:
+    if format_name in {sheets.FORMAT, ARCHIVE}:
         raise UnsafeArchiveError("it is no ZIP archive")
     return _read_one(data, asked, name)
 

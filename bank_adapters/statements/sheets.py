@@ -12,6 +12,7 @@ from datetime import datetime, time
 from decimal import Decimal
 
 from bank_adapters.errors import AmbiguousFormatError, HeaderNotFoundError, UnknownFormatError
+from bank_adapters.statements.amounts import day_text
 from bank_adapters.statements.csv_profiles import Row, Source, find_header, read_table
 from bank_adapters.statements.profile import Profile
 from bank_adapters.statements.statement import Statement, Warning_
@@ -62,7 +63,8 @@ def sheet_source(sheet: Sheet) -> Source:
         for number, cells in sheet.rows:
             texts = [_text(cell, profile) for cell in cells]
             texts += [""] * (width - len(texts))
-            yield Row(number, texts, "\t".join(texts).rstrip("\t"))
+            days = frozenset(n for n, cell in enumerate(cells) if isinstance(cell, datetime))
+            yield Row(number, texts, "\t".join(texts).rstrip("\t"), days)
 
     return Source(rows, sheet.rows[-1].number if sheet.rows else 0)
 
@@ -95,21 +97,4 @@ def _day_text(moment: datetime, profile: Profile) -> str:
     with_time = [each for each in spellings if "%H" in each]
     without = [each for each in spellings if "%H" not in each]
     wanted = with_time + without if moment.time() != time() else without + with_time
-    text = wanted[0]
-    parts = {
-        "%d": f"{moment.day:02d}",
-        "%m": f"{moment.month:02d}",
-        "%b": _MONTHS[moment.month - 1],
-        "%Y": f"{moment.year:04d}",
-        "%y": f"{moment.year % 100:02d}",
-        "%H": f"{moment.hour:02d}",
-        "%M": f"{moment.minute:02d}",
-        "%S": f"{moment.second:02d}",
-    }
-    for directive, value in parts.items():
-        text = text.replace(directive, value)
-    return text
-
-
-#: As `DateReader` knows them.
-_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+    return day_text(moment, wanted[0])

@@ -189,7 +189,11 @@ class Statement:
 
 @dataclass(frozen=True, slots=True)
 class StatementFile:
-    """All that one file holds. `profile` is the layout used, None for formats without one."""
+    """All that one file holds. `profile` is the layout used, None for formats without one.
+
+    `profile_text` is that layout's TOML where it is no shipped one, so that it can be kept with what
+    it read.
+    """
 
     file_sha256: str
     format: str
@@ -197,6 +201,7 @@ class StatementFile:
     warnings: tuple[Warning_, ...]
     profile: str | None = None
     name: str | None = None
+    profile_text: str | None = None
 
     def to_json(self) -> StatementFileJSON:
         """The object that `rkud statement parse --json` prints."""

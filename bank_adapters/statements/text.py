@@ -3,7 +3,12 @@
 import re
 from dataclasses import dataclass
 
-from bank_adapters.errors import BinaryContentError, EmptyFileError, UndecodableTextError
+from bank_adapters.errors import (
+    BinaryContentError,
+    EmptyFileError,
+    MarkupContentError,
+    UndecodableTextError,
+)
 from bank_adapters.statements.statement import Warning_
 
 ENCODINGS = ("utf-8", "cp1252", "latin-1")
@@ -22,6 +27,13 @@ _MAGIC = (
     (b"\xd0\xcf\x11\xe0", "an old Office document"),
     (b"\x1f\x8b", "a gzip archive"),
 )
+_MARKUP = (
+    (
+        re.compile(r"\s*(?:<!doctype html|<(?:html|head|table|meta|style|body)\b)", re.I),
+        "a web page",
+    ),
+    (re.compile(r"\s*(?:<\?[^>]*>\s*)*<Workbook\b"), "an XML sheet of Excel 2003"),
+)
 _LINE_BREAK = re.compile(r"\r\n|\r|\n")
 _CONTROL = re.compile(r"[\x01-\x08\x0b\x0c\x0e-\x1f\x7f]")
 _CONTROL_BYTES = bytes([*range(1, 9), 11, 12, *range(14, 32), 127])
@@ -39,7 +51,7 @@ class TextFile:
 def read_text(data: bytes, encodings: tuple[str, ...] = ENCODINGS) -> TextFile:
     """Decode *data* by its byte order mark, else by the first of *encodings* that fits.
 
-    Raises EmptyFileError, BinaryContentError, UndecodableTextError.
+    Raises EmptyFileError, BinaryContentError, MarkupContentError, UndecodableTextError.
     """
     if not data.strip():
         raise EmptyFileError
@@ -52,6 +64,9 @@ def read_text(data: bytes, encodings: tuple[str, ...] = ENCODINGS) -> TextFile:
         raise BinaryContentError("bytes with zeros among them", position=line)
     if not text.strip():
         raise EmptyFileError
+    for markup, kind in _MARKUP:
+        if markup.match(text):
+            raise MarkupContentError(kind)
     # Every encoding here but UTF-16 and UTF-32 keeps ASCII as single bytes, and deleting bytes is
     # many times faster than searching text: most files end here.
     is_wide = encoding.startswith(("utf-16", "utf-32"))

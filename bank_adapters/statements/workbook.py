@@ -157,7 +157,9 @@ class _SheetReader:
             return self._day(amount, number)
         return _exact(amount, value, number)
 
-    def _day(self, amount: Decimal, number: int) -> datetime:
+    def _day(self, amount: Decimal, number: int) -> datetime | str:
+        if 0 <= amount < 1:  # a time of day without a day
+            return (self.day_0 + timedelta(seconds=round(amount * 86_400))).strftime("%H:%M:%S")
         if not _DAYS[0] <= amount <= _DAYS[1]:
             raise UnreadableEntryError(str(amount), "not a day of a sheet", position=number)
         return self.day_0 + timedelta(days=int(amount), seconds=round(amount % 1 * 86_400))

@@ -30,6 +30,7 @@ PLAIN = {
     "officer list",
     "person list",
     "policy list",
+    "profile list",
     "settings",
     "token list",
 }

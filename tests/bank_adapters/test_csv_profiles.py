@@ -1,6 +1,7 @@
 """CSV exports by profile: rows, order, proofs, and everything that is refused."""
 
 import datetime as d
+from importlib import resources
 
 import pytest
 
@@ -279,11 +280,12 @@ def test_entry_whose_text_is_a_label_stays_an_entry():
 
 
 def test_entries_outside_the_printed_period_are_noted():
-    """A day and month swapped by a sheet fall outside the period that the file prints."""
+    """A text whose day and month would fit the other way round is suspect; it stays as it is."""
     data = b"Periode;01-03-2026 s/d 31-03-2026\n" + bpd("1;03-02-2026;X;5,00;;95,00")
     file = read_statement_file(data, profile="generic-bpd", account="1")
 
-    assert "outside_period" in codes(file)
+    assert d.date(2026, 2, 3) == file.statements[0].lines[0].booked_on
+    assert ["outside_period", "day_month_suspect"] == codes(file)[:2]
 
 
 def test_header_printed_on_every_page_is_skipped():
@@ -405,7 +407,11 @@ def test_profiles_that_ship_are_named_as_their_files():
     """The shipped profiles all read, each under its own name."""
     names = [profile.name for profile in all_profiles()]
 
-    assert names == ["bank-jatim", "bca-bisnis", "bri-cms", "generic-bpd", "mandiri-mcm"]
+    folder = resources.files("bank_adapters.statements").joinpath("profiles")
+    files = sorted(each.name.removesuffix(".toml") for each in folder.iterdir())
+
+    assert files == names
+    assert len(names) == 15
     assert profile_named("bri-cms").bank == "002"
 
 
