@@ -5,15 +5,20 @@ from __future__ import annotations
 import typer
 
 from api.bench import command as bench
-<<<<<<< HEAD
-<<<<<<< HEAD
-from api.cli import audit, bank, book, budget, demo, journals, keys, people, server, worker
-=======
-from api.cli import audit, bank, book, budget, demo, journals, keys, people, server, simulate
->>>>>>> sim
-=======
-from api.cli import audit, bank, book, budget, demo, journals, keys, people, profiles, server
->>>>>>> profiles
+from api.cli import (
+    audit,
+    bank,
+    book,
+    budget,
+    demo,
+    journals,
+    keys,
+    people,
+    profiles,
+    server,
+    simulate,
+    worker,
+)
 
 __all__ = ["app"]
 
@@ -32,14 +37,8 @@ people.add_to(app)
 keys.add_to(app)
 budget.add_to(app)
 bank.add_to(app)
-<<<<<<< HEAD
-<<<<<<< HEAD
 worker.add_to(app)
-=======
 simulate.add_to(app)
->>>>>>> sim
-=======
 profiles.add_to(app)
->>>>>>> profiles
 audit.add_to(app)
 bench.add_to(app)
