@@ -131,6 +131,7 @@ class CallPayments:
         return {
             "called": called,
             "skipped": skipped,
+            "replayed": not called,  # an act only where the bank is to be called
             "due_at": due_at,
             "batch": batch.seq,
             "recorded_at": batch.recorded_at,
@@ -220,6 +221,8 @@ class AnswerPayments:
         recording.write()
         return {
             "recorded": outcomes,
+            # Nothing new is no act: alone in its transaction it uses no batch number up.
+            "replayed": not any(each["recorded"] for each in outcomes),
             "batch": session.batch.seq,
             "recorded_at": session.batch.recorded_at,
         }
