@@ -27,14 +27,12 @@ from bank_adapters.simulator.errors import MalformedInputError
 from bank_adapters.simulator.execution import do_due
 from bank_adapters.simulator.faults import NO_FAULTS, Script
 from bank_adapters.simulator.http_wire import serve_connection
+from bank_adapters.simulator.keyfiles import bank_private_key, customer_public_key, tls_context
 from bank_adapters.simulator.preparing import (
     DATABASE,
     BankSettings,
-    bank_private_key,
-    customer_public_key,
     limits_of,
     load_settings,
-    tls_context,
     write_credentials,
 )
 from bank_adapters.simulator.snap_app import SnapApp
