@@ -11,6 +11,7 @@ import asyncio
 import json
 import sqlite3
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
@@ -112,8 +113,11 @@ class Sender:
         """Until cancelled."""
         async with httpx2.AsyncClient(trust_env=False, timeout=10) as client:
             while True:
-                due = await self.writer.run(self._due)
-                await asyncio.gather(*(self._send(client, row) for row in due))
+                due: list[sqlite3.Row] = []
+                # Another process may hold the database for long; what is due stays due.
+                with suppress(sqlite3.OperationalError):
+                    due = await self.writer.run(self._due)
+                    await asyncio.gather(*(self._send(client, row) for row in due))
                 if not due:
                     await asyncio.sleep(0.05)
 

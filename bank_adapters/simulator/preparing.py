@@ -8,25 +8,24 @@ a bank's letter. Directory 0700, files 0600. Shell: files and the clock's day co
 from __future__ import annotations
 
 import json
-import os
 import secrets
-import ssl
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
-from ipaddress import IPv4Address
+from datetime import date, datetime, time
 from pathlib import Path
 from typing import Final, Literal
 
 import msgspec
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec, rsa
-from cryptography.x509.oid import NameOID
 
 from bank_adapters.simulator import books
 from bank_adapters.simulator.accounts import VAULT
 from bank_adapters.simulator.errors import MalformedInputError
+from bank_adapters.simulator.keyfiles import (
+    CERTIFICATE,
+    write_certificate,
+    write_file,
+    write_key_pair,
+)
 from bank_adapters.simulator.store import connect
 from bank_adapters.simulator.transfer_rules import LIMITS, Limits
 from ledger.money import InvalidAmountError, Money, parse_sen
@@ -35,23 +34,14 @@ __all__ = [
     "DATABASE",
     "BankSettings",
     "Payee",
-    "bank_private_key",
-    "customer_public_key",
     "limits_of",
     "load_settings",
     "prepare",
-    "tls_context",
     "write_credentials",
 ]
 
 DATABASE: Final = "bank.db"
 _SETTINGS: Final = "bank.json"
-_KEY_BITS: Final = 2048
-_BANK_KEY: Final = "bank_private_key.pem"
-_CUSTOMER_PUBLIC_KEY: Final = "customer_public_key.pem"
-_CERTIFICATE: Final = "tls_certificate.pem"
-_CERTIFICATE_KEY: Final = "tls_key.pem"
-_CERTIFICATE_LIFE: Final = timedelta(days=3650)
 
 
 class BankSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -130,15 +120,15 @@ def prepare(
         },
         BankSettings,
     )
-    _write_key_pair(directory, "bank")
-    _write_key_pair(directory, "customer")
+    write_key_pair(directory, "bank")
+    write_key_pair(directory, "customer")
     if settings.tls:
-        _write_certificate(directory)
+        write_certificate(directory)
     _open_books(directory, settings, name, balance, on, payees)
     write_credentials(directory, settings)
     # Last: a directory without it was never finished and is refused.
     text = json.dumps(msgspec.to_builtins(settings), indent=1)
-    _write(directory / _SETTINGS, text.encode())
+    write_file(directory / _SETTINGS, text.encode())
     return settings
 
 
@@ -170,7 +160,7 @@ def limits_of(settings: BankSettings) -> Limits:
 
 
 def write_credentials(directory: Path, settings: BankSettings, port: int | None = None) -> Path:
-    """`credentials.json`, what the customer needs to connect; *port* where another one is served."""
+    """`credentials.json` and `banks.toml`, to connect with; *port* where another one is served."""
     path = directory / "credentials.json"
     given = {
         "bank_code": settings.bank_code,
@@ -187,33 +177,39 @@ def write_credentials(directory: Path, settings: BankSettings, port: int | None 
         "bank_public_key_file": str((directory / "bank_public_key.pem").resolve()),
     }
     if settings.tls:
-        given["tls_certificate_file"] = str((directory / _CERTIFICATE).resolve())
-    _write(path, (json.dumps(given, indent=1) + "\n").encode())
+        given["tls_certificate_file"] = str((directory / CERTIFICATE).resolve())
+    write_file(path, (json.dumps(given, indent=1) + "\n").encode())
+    write_file(directory / "client_secret", settings.client_secret.encode())
+    write_file(directory / "banks.toml", _banks_entry(settings, given["base_url"]).encode())
     return path
 
 
-def bank_private_key(directory: Path) -> rsa.RSAPrivateKey:
-    """The bank's key, which signs its callbacks."""
-    key = serialization.load_pem_private_key((directory / _BANK_KEY).read_bytes(), None)
-    if not isinstance(key, rsa.RSAPrivateKey):
-        raise MalformedInputError(_BANK_KEY, "it is no RSA key")
-    return key
-
-
-def customer_public_key(directory: Path) -> rsa.RSAPublicKey:
-    """The key that the customer's calls are checked with."""
-    key = serialization.load_pem_public_key((directory / _CUSTOMER_PUBLIC_KEY).read_bytes())
-    if not isinstance(key, rsa.RSAPublicKey):
-        raise MalformedInputError(_CUSTOMER_PUBLIC_KEY, "it is no RSA key")
-    return key
-
-
-def tls_context(directory: Path) -> ssl.SSLContext:
-    """The bank's end of TLS: 1.3 alone, as the standard has wanted it since July 2026."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.minimum_version = ssl.TLSVersion.TLSv1_3
-    context.load_cert_chain(directory / _CERTIFICATE, directory / _CERTIFICATE_KEY)
-    return context
+def _banks_entry(settings: BankSettings, base_url: str) -> str:
+    """The same as an entry of the ledger's file of banks; keys lie beside it."""
+    entry: dict[str, object] = {
+        "name": f"simulator {settings.bank_code}",
+        "bank_code": settings.bank_code,
+        "accounts": [settings.account],
+        "live": False,
+        "simulator": True,
+        "base_url": base_url,
+        # Ours has the version in it.
+        "base_path": settings.base_path,
+        "version": "",
+        "client_id": settings.client_id,
+        "partner_id": settings.partner_id,
+        "channel_id": settings.channel_id,
+        "private_key_file": "customer_private_key.pem",
+        "client_secret_file": "client_secret",
+        "bank_public_key_file": "bank_public_key.pem",
+        "signature_encoding": settings.signature_encoding,
+        "transaction_signature": settings.transaction_signature,
+        "purpose_code": "99",
+        **({"ca_file": CERTIFICATE} if settings.tls else {}),
+    }
+    # Words, numbers and lists of words are written the same in JSON and in TOML.
+    lines = [f"{name} = {json.dumps(value)}" for name, value in entry.items()]
+    return "\n".join(["[[bank]]", *lines]) + "\n"
 
 
 def _open_books(
@@ -246,56 +242,3 @@ def _open_books(
     )
     conn.execute("COMMIT")
     conn.close()
-
-
-def _write_certificate(directory: Path) -> None:
-    """A certificate for 127.0.0.1 that vouches for itself."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "simulated bank")])
-    address = x509.IPAddress(IPv4Address("127.0.0.1"))
-    now = datetime.now(UTC)
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + _CERTIFICATE_LIFE)
-        .add_extension(x509.SubjectAlternativeName([address]), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    private = key.private_bytes(
-        serialization.Encoding.PEM,
-        serialization.PrivateFormat.PKCS8,
-        serialization.NoEncryption(),
-    )
-    _write(directory / _CERTIFICATE, certificate.public_bytes(serialization.Encoding.PEM))
-    _write(directory / _CERTIFICATE_KEY, private)
-
-
-def _write_key_pair(directory: Path, owner: str) -> None:
-    key = rsa.generate_private_key(public_exponent=65537, key_size=_KEY_BITS)
-    private = key.private_bytes(
-        serialization.Encoding.PEM,
-        serialization.PrivateFormat.PKCS8,
-        serialization.NoEncryption(),
-    )
-    public = key.public_key().public_bytes(
-        serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
-    )
-    _write(directory / f"{owner}_private_key.pem", private)
-    _write(directory / f"{owner}_public_key.pem", public)
-
-
-def _write(path: Path, content: bytes) -> None:
-    """Write beside and rename into place, for the owner alone."""
-    beside = path.with_name(f"{path.name}.new")
-    beside.unlink(missing_ok=True)
-    handle = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(handle, "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(handle)
-    beside.replace(path)

@@ -27,14 +27,12 @@ from bank_adapters.simulator.errors import MalformedInputError
 from bank_adapters.simulator.execution import do_due
 from bank_adapters.simulator.faults import NO_FAULTS, Script
 from bank_adapters.simulator.http_wire import serve_connection
+from bank_adapters.simulator.keyfiles import bank_private_key, customer_public_key, tls_context
 from bank_adapters.simulator.preparing import (
     DATABASE,
     BankSettings,
-    bank_private_key,
-    customer_public_key,
     limits_of,
     load_settings,
-    tls_context,
     write_credentials,
 )
 from bank_adapters.simulator.snap_app import SnapApp
@@ -159,7 +157,10 @@ async def _serve(
         )
         tasks.append(asyncio.create_task(sender.run()))
     try:
-        await _listen(app, directory, settings, how, ready)
+        await _listen(app, directory, settings, how, ready, tasks)
+        for task in tasks:
+            if task.done():  # they never end by themselves: what stopped one stops the bank
+                task.result()
     finally:
         for task in tasks:
             task.cancel()
@@ -174,7 +175,9 @@ async def _listen(
     settings: BankSettings,
     how: Serving,
     ready: Callable[[str], None],
+    watched: list[asyncio.Task[None]],
 ) -> None:
+    """Serve until a signal, or until one of *watched* is over."""
     open_connections: set[asyncio.Task[None]] = set()
 
     async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -199,7 +202,9 @@ async def _listen(
         port = server.sockets[0].getsockname()[1]
         write_credentials(directory, settings, port)
         ready(f"{settings.scheme}://{_HOST}:{port}{settings.base_path}")
-        await stop.wait()
+        stopped = asyncio.create_task(stop.wait())
+        await asyncio.wait({stopped, *watched}, return_when=asyncio.FIRST_COMPLETED)
+        stopped.cancel()
         server.close()
         for task in open_connections:
             task.cancel()
@@ -208,6 +213,9 @@ async def _listen(
 
 async def _do_later(writer: Writer, desk: Desk, clock: Callable[[], datetime]) -> None:
     while True:
-        done = await writer.run(lambda conn: do_due(conn, desk, clock()))
+        done = 0
+        # Another process may hold the database for long; what is due stays due.
+        with suppress(sqlite3.OperationalError):
+            done = await writer.run(lambda conn: do_due(conn, desk, clock()))
         if not done:
             await asyncio.sleep(_TICK_SECONDS)

@@ -3,6 +3,7 @@
 import json
 import socket
 import ssl
+import tomllib
 from datetime import datetime, timedelta
 
 import pytest
@@ -363,6 +364,20 @@ def test_bank_prepared_for_tls_speaks_tls_1_3_alone(tmp_path):
         assert {"TLS": 1, "CUT": 1} == {
             name: order["executions"] for name, order in served.report()["orders"].items()
         }
+
+
+def test_entry_of_the_file_of_banks_says_what_the_credentials_say(bank):
+    """`banks.toml` names the served port, and keys that lie beside it."""
+    (entry,) = tomllib.loads((bank.directory / "banks.toml").read_text())["bank"]
+    given = bank.caller().given
+
+    same = ("base_url", "base_path", "client_id", "partner_id", "channel_id", "bank_code")
+    assert {name: given[name] for name in same} == {name: entry[name] for name in same}
+    assert (False, True, "") == (entry["live"], entry["simulator"], entry["version"])
+    secret = bank.directory / entry["client_secret_file"]
+    assert (given["client_secret"], 0o600) == (secret.read_text(), secret.stat().st_mode & 0o777)
+    for name in ("private_key_file", "bank_public_key_file"):
+        assert (bank.directory / entry[name]).is_file()
 
 
 def test_prepared_directory_is_the_owner_s_alone(prepared):
