@@ -31,7 +31,12 @@ from ledger.documents.errors import NoCallError
 from ledger.documents.outcome_booking import OutcomeBooking
 from ledger.documents.payment_store import StoredPayment
 from ledger.documents.store import StoredDocument
-from ledger.errors import InvalidFieldError
+from ledger.errors import (
+    FiscalYearNotOpenError,
+    FutureEffectiveDateError,
+    InvalidFieldError,
+    PeriodSealedError,
+)
 from ledger.journals import check_day
 from ledger.session import Answer, Session, Wants
 from ledger.settings import Settings
@@ -167,7 +172,9 @@ class PaymentAnswer:
     What a bank said of one payment, or that it said nothing.
 
     *source* is reply, silence, status, callback or statement; *evidence_sha256* the digest of what
-    says so where *body* doesn't (a statement's file). *next_seconds* is when to look again.
+    says so where *body* doesn't (a statement's file). *on_day* is the bank's day, where it tells one;
+    it is booked on that day while its period is open, otherwise today. *next_seconds* is when to look
+    again.
     """
 
     payment: str
@@ -178,13 +185,14 @@ class PaymentAnswer:
     bank_reference: str = ""
     body: bytes = b""
     evidence_sha256: str = ""
+    on_day: str = ""
     next_seconds: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class AnswerPayments:
     """
-    Record what came of calls (role dispatcher), booked on *on_day*, today where that is empty.
+    Record what came of calls (role dispatcher).
 
     An answer that says nothing new is let go: banks tell things twice. One that disagrees with what
     is settled is kept and changes nothing; a person finds it among what waits for people.
@@ -192,7 +200,6 @@ class AnswerPayments:
 
     by: str
     answers: Sequence[PaymentAnswer]
-    on_day: str = ""
     idempotency: Idempotency | None = None
 
     def wants(self, settings: Settings) -> Wants:  # noqa: ARG002  # the protocol's
@@ -204,15 +211,12 @@ class AnswerPayments:
         session.settings.require(self.by, "dispatcher", session.today)
         _check_size("answers", len(self.answers))
         for each in self.answers:
-            _check_answer(each)
-        if self.on_day:
-            check_day("on_day", self.on_day)
+            _check_answer(each, session.today)
         references = [each.payment for each in self.answers]
         conn, government = session.conn, session.government
         recording = _Recording(
             session,
             self.by,
-            self.on_day or session.today,
             payment_store.find(conn, government, references),
             dispatch_store.calls_of(conn, government, references),
             dispatch_store.payee_subjects(conn, government, references),
@@ -234,6 +238,7 @@ class _Step(NamedTuple):
     payment: StoredPayment
     target: str
     leaf: int
+    on_day: str
     evidence: str
     journal: int | None
 
@@ -245,14 +250,12 @@ class _Recording:
         self,
         session: Session,
         by: str,
-        on_day: str,
         payments: dict[str, StoredPayment],
         calls: dict[str, list[Call]],
         subjects: dict[str, str],
     ) -> None:
         self._session = session
         self._by = by
-        self._on_day = on_day
         self._payments = payments
         self._calls = calls
         self._subjects = subjects
@@ -293,15 +296,15 @@ class _Recording:
         session = self._session
         dispatch_store.add_answers(session, self._rows)
         for steps in self._steps:
-            for target in dict.fromkeys(step.target for step in steps):
-                some = {step.payment.id: step for step in steps if step.target == target}
+            for target, day in dict.fromkeys((step.target, step.on_day) for step in steps):
+                some = {s.payment.id: s for s in steps if (s.target, s.on_day) == (target, day)}
                 payment_store.step_all(
                     session,
                     [step.payment for step in some.values()],
                     target,
                     by=self._by,
                     leaf_index={name: step.leaf for name, step in some.items()},
-                    on_day=self._on_day,
+                    on_day=day,
                     evidence_sha256={name: step.evidence for name, step in some.items()},
                     journals={n: s.journal for n, s in some.items() if s.journal is not None},
                 )
@@ -315,9 +318,10 @@ class _Recording:
         evidence = answer.evidence_sha256 or (
             sha256(answer.body).hexdigest() if answer.body else ""
         )
+        on_day = self._open_day(answer)
         journal = (
             OutcomeBooking(
-                session, payment, self._document(payment), target, self._by, self._on_day
+                session, payment, self._document(payment), target, self._by, on_day
             ).book()
             if target
             else None
@@ -338,7 +342,7 @@ class _Recording:
                 "n": payment.state_n + 1,
                 "from": payment.state,
                 "to": target,
-                "on_day": self._on_day,
+                "on_day": on_day,
                 "evidence_sha256": evidence,
                 "reason": "",
                 "journal": journal,
@@ -365,7 +369,7 @@ class _Recording:
             self._taken[payment.id] = at + 1
             if at == len(self._steps):
                 self._steps.append([])
-            self._steps[at].append(_Step(payment, target, leaf, evidence, journal))
+            self._steps[at].append(_Step(payment, target, leaf, on_day, evidence, journal))
             self._payments[payment.id] = payment._replace(state=target, state_n=payment.state_n + 1)
 
     def _answer_c(self, answer: PaymentAnswer) -> str:
@@ -374,6 +378,17 @@ class _Recording:
             return ""
         text = answer.body.decode("utf-8", "backslashreplace")
         return self._session.private("bank_answer", text, subject=self._subjects[answer.payment])
+
+    def _open_day(self, answer: PaymentAnswer) -> str:
+        """The bank's day while its period is open, else today."""
+        settings, day = self._session.settings, answer.on_day
+        if not day:
+            return self._session.today
+        try:
+            settings.check_open(int(day[:4]), int(day[5:7]))
+        except (FiscalYearNotOpenError, PeriodSealedError):
+            return self._session.today
+        return day
 
     def _document(self, payment: StoredPayment) -> StoredDocument:
         found = self._documents.get(payment.document_id)
@@ -385,7 +400,11 @@ class _Recording:
         return found
 
 
-def _check_answer(answer: PaymentAnswer) -> None:
+def _check_answer(answer: PaymentAnswer, today: str) -> None:
+    if answer.on_day:
+        check_day("on_day", answer.on_day)
+        if answer.on_day > today:
+            raise FutureEffectiveDateError(effective_on=answer.on_day, today=today)
     if answer.source not in SOURCES:
         raise InvalidFieldError("source", f"is one of {', '.join(SOURCES)}", answer.source[:40])
     if answer.meaning not in MEANINGS:

@@ -421,6 +421,19 @@ def judge(engine: Engine, bank: Bank, payments: int) -> list[str]:
         ).one()
         findings = [f for f in check_all(conn, GOVERNMENT) if f.severity == "error"]
         waiting = list_attention(conn, GOVERNMENT, limit=500)
+        odd = {
+            each: [
+                tuple(row)
+                for row in conn.execute(
+                    text(
+                        "SELECT source, meaning, code FROM payment_answer WHERE payment_id = :p"
+                        " ORDER BY n"
+                    ),
+                    {"p": each.payment},
+                )
+            ]
+            for each in waiting
+        }
         proof = prove(conn, GOVERNMENT, BANK, local(datetime.now(UTC) + timedelta(days=1)))
     wrong = [
         f"{name} was executed {o['executions']} times"
@@ -447,6 +460,8 @@ def judge(engine: Engine, bank: Bank, payments: int) -> list[str]:
     print(f"bank {balance}  statement {closing}  zero sum {told['zero_sum']}")
     print(f"proof: {proof.to_json() if hasattr(proof, 'to_json') else proof}"[:600])
     print(f"waiting for people: {Counter(each.reason for each in waiting)}")
+    for each, answers in list(odd.items())[:10]:
+        print(f"  {each.payment} {each.state} {each.reason}: {answers}")
     if not (sen_text(cash[0]) == balance == closing):
         wrong.append(f"book {sen_text(cash[0])}, bank {balance}, statement {closing}")
     if len(rows) != payments or not told["zero_sum"] or not told["balances_agree"]:
