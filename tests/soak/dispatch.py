@@ -458,12 +458,15 @@ def judge(engine: Engine, bank: Bank, payments: int) -> list[str]:
     print(f"callbacks: {told['callbacks']}")
     print(f"book {sen_text(cash[0])}  committed {sen_text(cash[1])}")
     print(f"bank {balance}  statement {closing}  zero sum {told['zero_sum']}")
-    print(f"proof: {proof.to_json() if hasattr(proof, 'to_json') else proof}"[:600])
+    reasons = Counter((item.side, item.reason) for item in proof.items)
+    print(f"proof: difference {sen_text(proof.difference_sen)}; open items {dict(reasons)}")
     print(f"waiting for people: {Counter(each.reason for each in waiting)}")
     for each, answers in list(odd.items())[:10]:
         print(f"  {each.payment} {each.state} {each.reason}: {answers}")
     if not (sen_text(cash[0]) == balance == closing):
         wrong.append(f"book {sen_text(cash[0])}, bank {balance}, statement {closing}")
+    if not proof.is_proven:
+        wrong.append(f"the proof leaves {sen_text(proof.difference_sen)} unexplained")
     if len(rows) != payments or not told["zero_sum"] or not told["balances_agree"]:
         wrong.append("orders are missing, or the bank's own books are uneven")
     return wrong
