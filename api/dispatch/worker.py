@@ -29,11 +29,14 @@ from api.logs import log
 from audit.log import instant_text
 from bank_adapters.errors import BankAdapterError
 from bank_adapters.payments.bank import Bank
+from bank_adapters.payments.names import same_holder
 from bank_adapters.payments.order import BankAnswer, PaymentOrder, Rail
+from bank_adapters.snap.errors import BankRefusedError
 from ledger.answers import Idempotency
 from ledger.documents import dispatch_store, queries
 from ledger.documents.dispatch_store import Call, Due
 from ledger.documents.dispatching import BATCH_MAX, AnswerPayments, CallPayments, PaymentAnswer
+from ledger.documents.holding import HoldPayment
 from ledger.money import Money
 from ledger.posting import Accepted, Refused
 from ledger.session import Command
@@ -65,13 +68,21 @@ class Route(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class _Task:
-    """One call under way: to pay (`call` > 0), or a question."""
+    """One call under way: to pay (with its `call`), or a question."""
 
     due: Due
     order: PaymentOrder
     call: Call | None
     calls: int
     started: float
+
+
+@dataclass(frozen=True, slots=True)
+class _NameTask:
+    """A holder being asked for, before anything is sent to the account."""
+
+    due: Due
+    holder: tuple[str, str, str]
 
 
 @dataclass(slots=True)
@@ -98,6 +109,9 @@ class Worker:
     _committer: Committer = field(init=False)
     _pool: ThreadPoolExecutor = field(init=False)
     _running: dict[Future[BankAnswer], _Task] = field(init=False, default_factory=dict)
+    _asking: dict[Future[str | None], _NameTask] = field(init=False, default_factory=dict)
+    #: Holders (bank, account, name) that a bank has confirmed to this worker.
+    _holders: set[tuple[str, str, str]] = field(init=False, default_factory=set)
     #: Answers that came and could not be recorded yet, with the key they are recorded under.
     _unrecorded: list[tuple[str, Sequence[PaymentAnswer]]] = field(init=False, default_factory=list)
     _statements: dict[str, int] = field(init=False, default_factory=dict)
@@ -118,14 +132,14 @@ class Worker:
                 log.error("worker.failed", government=self.government, error=type(error).__name__)
                 busy = False
                 stopping.wait(1.0)
-            if not busy and not self._running:
+            if not busy and not self.is_busy:
                 stopping.wait(_IDLE_SECONDS)
         self.close()
 
     @property
     def is_busy(self) -> bool:
         """Whether calls are under way, or answers wait to be recorded."""
-        return bool(self._running or self._unrecorded)
+        return bool(self._running or self._unrecorded or self._asking)
 
     def close(self) -> None:
         """Let the calls under way end, and record them."""
@@ -139,6 +153,7 @@ class Worker:
         now = self.clock()
         done = self._record_again()
         done += self._collect(_GATHER_SECONDS)
+        done += self._hear_names(now)
         done += self._doubt_and_send(now)
         done += self._ask(now)
         if time.monotonic() - self._looked_at >= _STATEMENTS_SECONDS:
@@ -149,7 +164,7 @@ class Worker:
     # --- sending -------------------------------------------------------------------------------
 
     def _doubt_and_send(self, now: datetime) -> int:
-        free = self.width - len(self._running)
+        free = self.width - len(self._running) - len(self._asking)
         with reading(self.engine) as conn:
             sent = self._due(conn, now, ("sent",), BATCH_MAX)
             calls = dispatch_store.calls_of(conn, self.government, [each.payment for each in sent])
@@ -249,10 +264,58 @@ class Worker:
             if isinstance(rail, datetime):
                 put_off[due.payment] = instant_text(rail)
                 continue
+            if not self._knows(due, name, account):
+                continue
             orders[due.payment] = _order(due, rail, name, account)
         if put_off:
             self._schedule(put_off, count=True)
         return orders
+
+    # --- names ---------------------------------------------------------------------------------
+
+    def _knows(self, due: Due, name: str, account: str) -> bool:
+        """Whether this payee may be paid; where nobody has asked for the holder yet, ask."""
+        bank = self.banks[due.bank_account]
+        holder = (due.bank_code, account, name)
+        if not bank.checks_names or holder in self._holders or due.state != "queued":
+            return True
+        if all(task.due.payment != due.payment for task in self._asking.values()):
+            future = self._pool.submit(self._ask_name, bank, due.bank_code, account)
+            self._asking[future] = _NameTask(due, holder)
+        return False
+
+    def _ask_name(self, bank: Bank, bank_code: str, account: str) -> str | None:
+        """In a thread of the pool: the holder, "" where the bank knows none, None without answer."""
+        try:
+            return bank.inquire_account(bank_code, account)
+        except BankRefusedError:
+            return ""
+        except BankAdapterError:
+            return None
+        except Exception as error:
+            log.error("worker.name_failed", government=self.government, error=type(error).__name__)
+            return None
+
+    def _hear_names(self, now: datetime) -> int:
+        """What banks said of holders: paid next, held for a person, or asked again later."""
+        heard = [future for future in self._asking if future.done()]
+        for future in heard:
+            task, said = self._asking.pop(future), future.result()
+            if said is None:
+                self._schedule(
+                    {task.due.payment: later(now, self.timing.ask_in(task.due.tries))}, count=True
+                )
+            elif same_holder(task.holder[2], said):
+                self._holders.add(task.holder)
+            else:
+                # COMMIT of the hold. Die before it: the holder is asked for again.
+                reason = f"The bank names the holder {said!r}" if said else "No such account"
+                outcome = self._put(
+                    HoldPayment(self.person, task.due.payment, True, _printable(reason))
+                )
+                if not isinstance(outcome, Accepted):
+                    self._complain("worker.hold_refused", outcome)
+        return len(heard)
 
     # --- asking --------------------------------------------------------------------------------
 

@@ -13,8 +13,15 @@ class Bank(Protocol):
     """
     A bank that pays and answers. Called from several threads at once.
 
-    Both calls may raise BankAdapterError, and only where nothing of the payment has left.
+    Each call may raise BankAdapterError; `send` only where nothing of the payment has left.
     """
+
+    @property
+    def checks_names(self) -> bool:
+        """Whether holders are asked for before a payee is first paid."""
+
+    def inquire_account(self, bank_code: str, account: str) -> str:
+        """The holder of an account at this bank or another."""
 
     def send(self, order: PaymentOrder, external_id: str) -> BankAnswer:
         """Ask it to pay, once. Whatever comes back, or doesn't, is an answer."""

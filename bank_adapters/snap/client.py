@@ -122,6 +122,11 @@ class SnapClient:
         """Close the connections."""
         self._transport.close()
 
+    @property
+    def checks_names(self) -> bool:
+        """Whether holders are asked for before a payee is first paid."""
+        return self._said.name_check
+
     def send(self, order: PaymentOrder, external_id: str) -> BankAnswer:
         """
         Send a payment once. A bank that could not be reached before the first byte is `retry`.

@@ -20,6 +20,7 @@ of banks come from nowhere else.
     beneficiary_type, beneficiary_residence, sender_type, sender_residence    RTGS and SKN
     amount_digits_max, remark_characters, inquiry_external_id
     connect_seconds, answer_seconds, total_seconds, clock_skew_seconds, callback_window_seconds
+    name_check                      whether holders are asked for (15, 16) before a payee is first paid
     first_inquiry_seconds, answer_bytes_max (of a statement's page), calls_at_once, private_addresses
 """
 
@@ -110,6 +111,7 @@ class BankSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     answer_bytes_max: Annotated[int, Meta(ge=1024, le=1 << 28)] = 1 << 24
     calls_at_once: Annotated[int, Meta(ge=1, le=64)] = 8
     private_addresses: bool = False
+    name_check: bool = True
 
 
 @dataclass(frozen=True, slots=True)

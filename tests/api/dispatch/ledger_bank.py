@@ -7,6 +7,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 from bank_adapters.payments.order import BankAnswer, Meaning, PaymentOrder
+from bank_adapters.snap.errors import BankRefusedError, BankUnreachableError
 
 __all__ = ["Died", "LedgerBank"]
 
@@ -31,7 +32,23 @@ class LedgerBank:
     refused: set[str] = field(default_factory=set)
     pending: set[str] = field(default_factory=set)
     external_ids: list[str] = field(default_factory=list)
+    #: account -> holder; None: the bank doesn't answer. Without any, names are not asked for.
+    holders: dict[str, str | None] = field(default_factory=dict)
     lock: threading.Lock = field(default_factory=threading.Lock)
+
+    @property
+    def checks_names(self) -> bool:
+        """Whether a test gave it holders."""
+        return bool(self.holders)
+
+    def inquire_account(self, bank_code: str, account: str) -> str:
+        """The holder."""
+        name = self.holders.get(account, "")
+        if name is None:
+            raise BankUnreachableError("bank.example", "no answer", sent=True)
+        if not name:
+            raise BankRefusedError("16", 404, "4041611", "Invalid Account")
+        return name
 
     def send(self, order: PaymentOrder, external_id: str) -> BankAnswer:
         """Ask it to pay."""

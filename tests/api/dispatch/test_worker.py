@@ -325,6 +325,28 @@ def test_order_without_a_rail_does_not_hold_up_the_others(cair_desk: Desk) -> No
     assert one not in cair_desk.bank.paid
 
 
+def test_payee_is_paid_after_the_bank_has_named_the_holder(cair_desk: Desk) -> None:
+    """The right name is paid, another is held for a person, silence is asked about again."""
+    one, two, three, four = cair_desk.orders(among=4)
+    cair_desk.bank.holders = {
+        "1000001": "MAJU 1 CV",
+        "1000002": "SESEORANG LAIN",
+        "1000003": None,
+        "1000004": "",
+    }
+    worker = cair_desk.worker()
+    cair_desk.work_on(worker, seconds=30)
+    assert {one: 1} == dict(cair_desk.bank.asked)
+    assert [(one, 0), (two, 1), (three, 0), (four, 1)] == cair_desk.office.pairs(
+        "SELECT payment_id, held FROM dispatch WHERE government = :government ORDER BY payment_id"
+    )
+    cair_desk.bank.holders["1000003"] = "CV MAJU 3"
+    cair_desk.work_on(worker, seconds=60)
+    assert {one: 1, three: 1} == dict(cair_desk.bank.asked)
+    assert ["paid", "queued", "paid", "queued"] == cair_desk.states()
+    assert [] == cair_desk.office.findings()
+
+
 def test_two_workers_send_each_order_once(desk: Desk) -> None:
     """Whoever is second finds it taken."""
     payments = desk.orders(among=8)
