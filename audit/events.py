@@ -47,6 +47,8 @@ KINDS: Final[dict[str, int]] = {
     "payee.erased": 1,
     # bank
     "statement.imported": 1,
+    "statement.superseded": 1,
+    "delivery.imported": 1,
     "reconciliation.run": 1,
     "match.made": 1,
     "match.undone": 1,

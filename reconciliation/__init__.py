@@ -21,6 +21,7 @@ from reconciliation.queries import (
     statement_content,
 )
 from reconciliation.reconciliation_check import check_reconciliation
+from reconciliation.reissues import SupersedeStatement
 from reconciliation.runs import Outcome, Reconcile
 
 __all__ = [
@@ -37,6 +38,7 @@ __all__ = [
     "PaymentSeen",
     "Proof",
     "Reconcile",
+    "SupersedeStatement",
     "UndoMatch",
     "cash_position",
     "check_reconciliation",

@@ -463,7 +463,7 @@ def cash_position(conn: Connection, government: str, bank_account: str, day: str
             statement.chain_n > 0,
             statement.closing_on <= day,
         )
-        .order_by(statement.chain_n.desc())
+        .order_by(statement.chain_n.desc(), statement.id.desc())
         .limit(1)
     ).first()
     return CashPosition(
