@@ -137,10 +137,15 @@ def provisional_lines(
 
 
 def back_dated_lines(
-    conn: Connection, government: str, *, bank_account: str = ""
+    conn: Connection,
+    government: str,
+    *,
+    bank_account: str = "",
+    after: int = 0,
+    limit: int | None = None,
 ) -> list[BackDated]:
     """
-    Lines that stand, of a statement that closed later, booked on a day closed before it.
+    Lines that stand, of a statement that closed later, booked on a day closed before it, by id.
 
     They are lines of the statement that they appear in; the past is as it was proven.
     """
@@ -179,8 +184,10 @@ def back_dated_lines(
             line.booked_on <= before.c.closing_on,
             before.c.closing_on < statement.closing_on,
             ~is_gone(),
+            line.id > after,
         )
         .order_by(line.id)
+        .limit(limit)
     )
     if bank_account:
         query = query.where(line.bank_account == bank_account)

@@ -111,6 +111,7 @@ def place_of(session: Session, bank_account: str, statement: int, *, next_too: b
     column, following = t.statement.c, _NEXT.c
     row = session.conn.execute(
         select(column.chain_n, column.previous_sen, column.closing_on, following.previous_sen)
+        .select_from(t.statement)
         .outerjoin(
             _NEXT,
             and_(

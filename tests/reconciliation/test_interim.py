@@ -312,7 +312,7 @@ def test_raw_sql_against_the_rules_is_refused(book: Book, case: str) -> None:
     book.deliver([out(-1_00, "A"), out(-2_00, "B"), out(-1_00, "A")])
     statement, rule = RAW[case]
 
-    with begin(book.engine) as conn, pytest.raises(DatabaseError) as refusal:
+    with pytest.raises(DatabaseError) as refusal, begin(book.engine) as conn:
         conn.exec_driver_sql(statement)
 
     told_by = str(refusal.value)
