@@ -89,7 +89,7 @@ def _of_other_batch(conn: Connection, government: str, table: Table) -> Iterator
 def _check_booked(conn: Connection, government: str) -> Iterator[Finding]:
     """What each act confirmed is what its leaf says, and the two lines are of one day and amount."""
     said: dict[int, tuple[str, int]] = {}
-    for kind in ("statement.imported", "delivery.imported"):
+    for kind in ("provisional.booked", "delivery.imported"):
         for idx, act in acts_of(conn, government, kind):
             if act["data"].get("booked_sha256"):
                 said[idx] = (act["data"]["booked_sha256"], act.get("batch", 0))

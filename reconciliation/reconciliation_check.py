@@ -673,7 +673,9 @@ def _amounts(conn: Connection, government: str) -> dict[tuple[str, int], tuple[i
 
 def _check_undone(conn: Connection, government: str) -> Iterator[Finding]:
     acts = {
-        act["data"]["match"]: (idx, act) for idx, act in acts_of(conn, government, "match.undone")
+        act["data"]["match"]: (idx, act)
+        for kind in ("match.undone", "match.superseded")
+        for idx, act in acts_of(conn, government, kind)
     }
     for row in rows_of(conn, t.match_undo, government, order="match_id"):
         idx, act = acts.pop(row.match_id, (-1, {"data": {}}))

@@ -155,7 +155,8 @@ def write_statement(
     keys: Sequence[LineKeys],
 ) -> tuple[dict[str, bulk.Value], int]:
     """
-    Its lines, its row and its leaf `statement.imported`.
+    Its lines, its row and its leaf `statement.imported`; leaf `provisional.booked` where lines of it
+    were told of before.
 
     Returns the row and how many provisional lines are booked by it.
     """
@@ -215,15 +216,19 @@ def write_statement(
         "format": file.format,
         "profile": file.profile or "",
     }
-    if pairs:
-        said["booked_sha256"] = booked_sha256(pairs)
     leaf = session.batch.leaf("statement.imported", source.by, said)
     row |= {"imported_by": source.by, "batch_seq": session.batch.seq, "leaf_index": leaf}
     keep_file(session, source, leaf)
     bulk.insert_rows(conn, t.bank_line, _LINE_COLUMNS, new_rows)
     bulk.insert_rows(conn, t.statement, ("government", *row), [(government, *row.values())])
     bulk.insert_rows(conn, t.bank_line_delivery, tuple(t.bank_line_delivery.c.keys()), deliveries)
-    write_booked(session, pairs, leaf)
+    if pairs:
+        told: dict[str, JsonInput] = {
+            "statement": statement_id,
+            "booked_count": len(pairs),
+            "booked_sha256": booked_sha256(pairs),
+        }
+        write_booked(session, pairs, session.batch.leaf("provisional.booked", source.by, told))
     add_open(
         session,
         source.bank_account,

@@ -3,7 +3,7 @@ A statement that the bank issued anew takes the place of an earlier one, by two 
 
     ImportStatement(reissue=True)                     kept aside, nothing of it reaches the account
     Propose(by, SupersedeStatement(...)) -> Confirm(by another)
-        leaf `match.undone`          each match that has a line which is gone
+        leaf `match.superseded`      each match that has a line which is gone
         leaf `statement.superseded`  which statements, what is gone, why, and both hands
         leaf `statement.imported`    each statement in its new place
 
@@ -175,7 +175,7 @@ class SupersedeStatement(Act):
         rows: list[bulk.Row] = []
         for match in matches:
             leaf = session.batch.leaf(
-                "match.undone",
+                "match.superseded",
                 hands.confirmed_by,
                 {
                     "match": match,

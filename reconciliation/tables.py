@@ -196,7 +196,7 @@ provisional_line: Final = table(
 provisional_line_delivery: Final = table(
     "provisional_line_delivery", government=TEXT, delivery_id=INT, position=INT, line_id=INT
 )
-#: The booked line that confirms it. `leaf_index` is the act that brought the later one of the two.
+#: The booked line that confirms it. `leaf_index` is the act that said so.
 provisional_booked: Final = table(
     "provisional_booked",
     government=TEXT,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from datetime import date
 from typing import Any
@@ -330,6 +331,38 @@ def test_reissue_whose_bytes_were_erased_is_refused(book: Book) -> None:
     assert "statement_bytes_erased" == book.refusal(Confirm(SECOND, proposed["proposal"])).code
 
 
+LEAVES = {
+    "delivery.imported": (
+        "bank_account booked_count booked_sha256 confirmed_count deliveries_sha256 file_sha256"
+        " file_size format id kind line_count lines_sha256 new_count ordinal page profile"
+        " skipped_count statement_no"
+    ),
+    "provisional.booked": "booked_count booked_sha256 statement",
+    "statement.superseded": (
+        "confirmed_by proposal proposed_by reason reissued statements supersedes"
+    ),
+    "match.superseded": "confirmed_by match proposed_by reason supersedes",
+}
+
+
+def test_leaf_of_each_kind_has_its_members_of_version_1(book: Book) -> None:
+    """A leaf is a wire format: its members change only with its version."""
+    book.post("R-1", -1_00, document_no=sp2d(1))
+    book.take(book.report([out(-1_00, sp2d(1))], on=D11))
+    book.deliver([out(-1_00, sp2d(1))])
+    book.reconcile()
+    book.supersede(book.statement([out(-2_00, "B")], opening_sen=OPENING_SEN), 1)
+
+    found = {}
+    for kind, body in book.rows("SELECT kind, body FROM log_leaf"):
+        if kind in LEAVES:
+            act = json.loads(bytes(body))
+            found[kind] = (act["v"], " ".join(sorted(act["data"])))
+
+    assert {kind: (1, members) for kind, members in LEAVES.items()} == found
+    assert [] == book.findings()
+
+
 # --- the second home ----------------------------------------------------------------------------
 
 _COPY = (
@@ -364,7 +397,7 @@ RAW: dict[str, tuple[tuple[str, ...], str]] = {
     ),
     "for a statement that stands": (
         (_REISSUE.format(id=4, over=2, aside=5, by="a", second="b"),),
-        "statement_complete|append_only|unique",
+        "statement_complete|append_only|unique|check",
     ),
     "line of a finished reissue": (
         ("INSERT INTO bank_line_gone VALUES ('36', 2, 4, 1)",),
