@@ -112,7 +112,10 @@ def _postgresql_triggers() -> set[tuple[str, str]]:
         ("private_value", "private_value_frozen"),
     }
     first = import_module("api.migrations.versions.0001_books")
-    wanted |= {(table, f"{table}_frozen") for table in first.FROZEN}
+    frozen = set(first.FROZEN)
+    for name in ("0002_statements", "0005_deliveries"):
+        frozen |= set(import_module(f"api.migrations.versions.{name}").FROZEN)
+    wanted |= {(table, f"{table}_frozen") for table in frozen}
     for table in first.COUNTERS:
         wanted |= {(table, f"{table}_kept"), (table, f"{table}_fixed")}
     return wanted

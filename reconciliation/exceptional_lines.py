@@ -8,7 +8,8 @@ statement has something like it, that line as evidence.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, Literal, NamedTuple
 
 from sqlalchemy import Connection, and_, exists, func, or_, select
@@ -126,7 +127,9 @@ def provisional_lines(
     waiting = [row for row in rows if not row.line]
     closed = _closed_days(conn, government, {row.bank_account for row in waiting})
     late = [row for row in waiting if row.booked_on <= closed.get(row.bank_account, "")]
-    evidence = {row.id: _evidence(conn, government, row) for row in late}
+    evidence: dict[int, tuple[State, int]] = {}
+    for start in range(0, len(late), 500):
+        evidence |= _evidence(conn, government, late[start : start + 500])
     found = []
     for row in rows:
         state: State = "confirmed" if row.line else "awaiting"
@@ -208,37 +211,54 @@ def _closed_days(conn: Connection, government: str, accounts: Iterable[str]) -> 
     return {account: str(day) for account, day in rows}
 
 
-def _evidence(conn: Connection, government: str, row: Any) -> tuple[State, int]:
-    """Why the statement does not have it: the line that comes nearest, among those not told of."""
+def _evidence(
+    conn: Connection, government: str, rows: Sequence[Any]
+) -> dict[int, tuple[State, int]]:
+    """By provisional line, why no statement has it: the line that comes nearest, of those free."""
     line, booked = t.bank_line.c, t.provisional_booked.c
-    like: list[Any] = [and_(line.booked_on == row.booked_on, line.amount_sen == row.amount_sen)]
-    if row.bank_reference:
-        like.append(line.bank_reference == row.bank_reference)
-    if row.reference:
-        like.append(and_(line.booked_on == row.booked_on, line.reference == row.reference))
-    found: Sequence[Any] = conn.execute(
-        select(line.id, line.booked_on, line.amount_sen, line.bank_reference, line.reference)
+    references = {row.bank_reference for row in rows if row.bank_reference}
+    found = conn.execute(
+        select(
+            line.id,
+            line.bank_account,
+            line.booked_on,
+            line.amount_sen,
+            line.bank_reference,
+            line.reference,
+        )
         .where(
             line.government == government,
-            line.bank_account == row.bank_account,
-            or_(*like),
+            line.bank_account.in_({row.bank_account for row in rows}),
+            or_(
+                line.booked_on.in_({row.booked_on for row in rows}),
+                line.bank_reference.in_(references),
+            ),
             ~exists().where(booked.government == line.government, booked.line_id == line.id),
             ~is_gone(),
         )
         .order_by(line.id)
     ).all()
-    same = [
-        each
-        for each in found
-        if (row.bank_reference and each.bank_reference == row.bank_reference)
-        or (row.reference and each.reference == row.reference)
-    ]
-    for each in same:
+    by: dict[tuple[Any, ...], list[Any]] = defaultdict(list)
+    for each in found:
+        account, day = each.bank_account, each.booked_on
+        by["amount", account, day, each.amount_sen].append(each)
+        if each.reference:
+            by["ours", account, day, each.reference].append(each)
+        if each.bank_reference:
+            by["theirs", account, each.bank_reference].append(each)
+    return {row.id: _nearest(row, by) for row in rows}
+
+
+def _nearest(row: Any, by: Mapping[tuple[Any, ...], list[Any]]) -> tuple[State, int]:
+    account, day = row.bank_account, row.booked_on
+    for each in (
+        *by.get(("theirs", account, row.bank_reference), ()),
+        *by.get(("ours", account, day, row.reference), ()),
+    ):
         if each.amount_sen != row.amount_sen:
             return "amount_differs", each.id
-        if each.booked_on != row.booked_on:
+        if each.booked_on != day:
             return "day_differs", each.id
-    for each in found:
-        if (each.booked_on, each.amount_sen) == (row.booked_on, row.amount_sen):
-            return "text_differs", each.id
+    for each in by.get(("amount", account, day, row.amount_sen), ()):
+        return "text_differs", each.id
     return "not_booked", 0
