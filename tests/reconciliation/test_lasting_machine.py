@@ -40,7 +40,6 @@ _FORMS = st.sampled_from(
         (7_00, "JASA GIRO", None),
     ]
 )
-_DAY = st.lists(_FORMS, max_size=5)
 _KINDS = st.sampled_from(["camt.052", "camt.054", "mt942"])
 
 Form = tuple[int, str, str | None]
@@ -138,17 +137,21 @@ class Bank(RuleBasedStateMachine):
         assert 0 == answer["new"]
 
     @precondition(lambda self: self.days)
-    @rule(lines=_DAY)
-    def issue_anew(self, lines: list[Form]) -> None:
-        """The last day's statement with other lines, by two persons."""
+    @rule(data=st.data(), more=st.lists(_FORMS, max_size=2))
+    def issue_anew(self, data: st.DataObject, more: list[Form]) -> None:
+        """The last day's statement with some of its lines and others, by two persons."""
+        kept = data.draw(st.permutations(self.days[-1]))
+        lines = [*more, *kept[: data.draw(st.integers(0, len(kept)))]]
         old = sum(form[0] for form in self.days[-1])
         opening = self.book.balance_sen - old
         entries = self._entries(lines, len(self.days) - 1)
         self.book.number += 1
-        data = self.book.statement(
+        file = self.book.statement(
             entries, on=self._on(-1), opening_sen=opening, since=self._on(-2)
         )
-        answer = self.book.supersede(data, self.last_id)
+        answer = self.book.supersede(file, self.last_id)
+        recurring = (Counter(self.days[-1]) & Counter(lines)).total()
+        assert recurring == answer["statements"][0]["confirmed"]
         self.last_id = answer["statements"][0]["statement"]
         self.days[-1] = list(lines)
         self.book.balance_sen = opening + sum(form[0] for form in lines)
