@@ -67,12 +67,14 @@ def _check_statements(conn: Connection, government: str) -> Iterator[Finding]:
         for idx, act in acts_of(conn, government, "statement.imported")
     }
     stood: dict[str, dict[int, Any]] = defaultdict(dict)
-    over = _superseded(conn, government)
+    places = list(rows_of(conn, t.reissue, government, order="statement_id"))
+    over = {each.statement_id: each.supersedes for each in places}
+    decided = {each.kept_aside for each in places}
     for row in rows_of(conn, t.statement, government):
         yield from against_leaf(
             "statement", row, acts.pop(row.id, None), {"imported_by": "by"}, key=str(row.id)
         )
-        if row.status == "quarantined":
+        if row.status == "quarantined" and row.id not in decided:
             yield Finding(
                 "statement_quarantined",
                 f"statement {row.id} ({row.bank_account}, number {row.statement_no or 'none'}) was"
@@ -87,14 +89,6 @@ def _check_statements(conn: Connection, government: str) -> Iterator[Finding]:
         yield gone("statement", str(statement_id))
     for chain in stood.values():
         yield from _check_places(chain)
-
-
-def _superseded(conn: Connection, government: str) -> dict[int, int]:
-    """Which statement each reissued one supersedes."""
-    return {
-        row.statement_id: row.supersedes
-        for row in rows_of(conn, t.reissue, government, order="statement_id")
-    }
 
 
 def _check_chain(

@@ -188,6 +188,7 @@ def test_reissue_confirms_what_was_told_and_not_booked(book: Book) -> None:
 
     assert [(1, 2)] == book.rows("SELECT provisional_id, line_id FROM provisional_booked")
     assert [] == book.findings()
+    assert [] == book.notes()
 
 
 def test_first_statement_may_be_superseded_by_one_that_opens_elsewhere(book: Book) -> None:
