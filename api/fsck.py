@@ -111,17 +111,15 @@ def _postgresql_triggers() -> set[tuple[str, str]]:
         ("journal", "journal_new"),
         ("private_value", "private_value_frozen"),
     }
-    first = import_module("api.migrations.versions.0001_books")
-    wanted |= {(table, f"{table}_frozen") for table in first.FROZEN}
-    for table in first.COUNTERS:
+    made = {
+        name[:4]: import_module(f"api.migrations.versions.{name}")
+        for name in ("0001_books", "0002_statements", "0004_dispatch", "0005_deliveries")
+    }
+    for migration in made.values():
+        wanted |= {(table, f"{table}_frozen") for table in migration.FROZEN}
+    for table in (*made["0001"].COUNTERS, *made["0004"].COUNTERS):
         wanted |= {(table, f"{table}_kept"), (table, f"{table}_fixed")}
-    for name in ("0002_statements", "0004_dispatch"):
-        later = import_module(f"api.migrations.versions.{name}")
-        wanted |= {(table, f"{table}_frozen") for table in later.FROZEN}
-    outbox = import_module("api.migrations.versions.0004_dispatch")
-    for table in outbox.COUNTERS:
-        wanted |= {(table, f"{table}_kept"), (table, f"{table}_fixed")}
-    wanted |= {(table, name) for name, table, _, _ in outbox.RULES}
+    wanted |= {(table, name) for name, table, _, _ in made["0004"].RULES}
     return wanted
 
 

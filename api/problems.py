@@ -113,6 +113,11 @@ STATUSES: Final[dict[str, int]] = {
     "chain_broken": 409,
     "delivery_differs": 409,
     "closed_day_changed": 409,
+    "reissue_misplaced": 409,
+    "awaiting_decision": 409,
+    "not_kept_aside": 409,
+    "not_supersedable": 409,
+    "statement_bytes_erased": 409,
     # whether it can be served
     "queue_full": 503,
     "stopping": 503,

@@ -52,9 +52,13 @@ KINDS: Final[dict[str, int]] = {
     "payee.erased": 1,
     # bank
     "statement.imported": 1,
+    "statement.superseded": 1,
+    "delivery.imported": 1,
+    "provisional.booked": 1,
     "reconciliation.run": 1,
     "match.made": 1,
     "match.undone": 1,
+    "match.superseded": 1,
     # what left the house
     "log.exported": 1,
     "log.read": 1,

@@ -44,6 +44,7 @@ _DONE_BY: Final = {
     "allowance.set": "allowance.set",
     "match.made": "match.made",
     "match.undone": "match.undone",
+    "statement.superseded": "statement.superseded",
 }
 
 

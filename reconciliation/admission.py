@@ -37,10 +37,12 @@ __all__ = [
     "KnownLine",
     "admit",
     "check_form",
+    "check_interim",
     "content_of",
     "covers_from",
     "first_day",
     "is_same_account",
+    "text_of",
 ]
 
 _NOT_DIGIT = re.compile(r"[^0-9]")
@@ -142,17 +144,13 @@ def check_form(
         ForeignAccountError, ForeignCurrencyError, NotEndOfDayError, IncompleteStatementError,
         StatementDoesNotAddUpError, FutureStatementError
     """
-    position = statement.position
-    if not is_same_account(statement.account, bank_account, others):
-        raise ForeignAccountError(account=statement.account, asked=bank_account, position=position)
-    if statement.currency != "IDR":
-        raise ForeignCurrencyError(currency=statement.currency, position=position)
+    _check_whose(statement, bank_account, others)
     if statement.kind != "end_of_day":
-        raise NotEndOfDayError(kind=statement.kind, position=position)
+        raise NotEndOfDayError(kind=statement.kind, position=statement.position)
     opening, closing = statement.opening, statement.closing
     for balance, name in ((opening, "the opening balance"), (closing, "the closing balance")):
         if balance is None:
-            raise IncompleteStatementError(missing=name, position=position)
+            raise IncompleteStatementError(missing=name, position=statement.position)
         if balance.on is None:
             raise IncompleteStatementError(missing=f"the day of {name}", position=balance.position)
         if balance.is_intermediate:
@@ -166,7 +164,50 @@ def check_form(
             )
     if opening is None or closing is None or closing.on is None:
         raise AssertionError("seen above")
-    total = opening.units
+    total = opening.units + _check_lines(statement, today)
+    if total != closing.units or statement.adds_up is False:
+        raise StatementDoesNotAddUpError(
+            expected_sen=total, closing_sen=closing.units, position=closing.position
+        )
+    if closing.on.isoformat() > today:
+        raise FutureStatementError(
+            day=closing.on.isoformat(), today=today, position=closing.position
+        )
+    return opening, closing
+
+
+def check_interim(
+    statement: Statement, *, bank_account: str, others: Iterable[str], today: str
+) -> None:
+    """
+    Everything that an intraday report or an advice says of itself; it needs no balances.
+
+    Raises:
+        ForeignAccountError, ForeignCurrencyError, IncompleteStatementError,
+        StatementDoesNotAddUpError, FutureStatementError
+    """
+    _check_whose(statement, bank_account, others)
+    total = _check_lines(statement, today)
+    opening, closing = statement.opening, statement.closing
+    if statement.adds_up is False and opening is not None and closing is not None:
+        raise StatementDoesNotAddUpError(
+            expected_sen=opening.units + total,
+            closing_sen=closing.units,
+            position=closing.position,
+        )
+
+
+def _check_whose(statement: Statement, bank_account: str, others: Iterable[str]) -> None:
+    position = statement.position
+    if not is_same_account(statement.account, bank_account, others):
+        raise ForeignAccountError(account=statement.account, asked=bank_account, position=position)
+    if statement.currency != "IDR":
+        raise ForeignCurrencyError(currency=statement.currency, position=position)
+
+
+def _check_lines(statement: Statement, today: str) -> int:
+    """The sum of the booked lines, each of a day that has come and of an amount that fits."""
+    total = 0
     for line in statement.lines:
         if line.status != "booked":
             continue
@@ -181,15 +222,7 @@ def check_form(
                 missing=f"an amount within {AMOUNT_MAX_SEN} sen", position=line.position
             )
         total += line.amount_units
-    if total != closing.units or statement.adds_up is False:
-        raise StatementDoesNotAddUpError(
-            expected_sen=total, closing_sen=closing.units, position=closing.position
-        )
-    if closing.on.isoformat() > today:
-        raise FutureStatementError(
-            day=closing.on.isoformat(), today=today, position=closing.position
-        )
-    return opening, closing
+    return total
 
 
 def first_day(statement: Statement) -> date:

@@ -5,13 +5,18 @@ ReconciliationError
 ├── StatementRefusedError             a statement that is not admitted; names file, line and rule
 │   ├── ForeignAccountError           it is of another account than the one asked for
 │   ├── ForeignCurrencyError          it is not in rupiah
-│   ├── NotEndOfDayError              intraday and advice figures close no day
+│   ├── NotEndOfDayError              intraday and advice figures close no day, nor supersede one that does
 │   ├── IncompleteStatementError      a balance, a date or a page is missing
 │   ├── StatementDoesNotAddUpError    opening and entries miss the closing
 │   ├── FutureStatementError          it reports days that have not come
 │   ├── ChainBrokenError              it does not open where the account stood
 │   ├── DeliveryDiffersError          it delivers known days otherwise than before
-│   └── ClosedDayChangedError         it adds lines to a day that was closed
+│   ├── ClosedDayChangedError         it adds lines to a day that was closed
+│   ├── ReissueMisplacedError         it does not fit the place of the statement it supersedes
+│   └── AwaitingDecisionError         kept aside until two persons decide whether it supersedes
+├── NotKeptAsideError                 only a statement that was kept aside can supersede
+├── NotSupersedableError              only a statement that stands in the chain is superseded
+├── StatementBytesErasedError         the bank's bytes are no longer kept
 ├── NoStatementError                  the account has no admitted statement to reconcile with
 ├── UnevenMatchError, ItemNotOpenError, UnknownItemError
 └── UnknownMatchError, MatchAlreadyUndoneError
@@ -23,6 +28,7 @@ from ledger.errors import LedgerError
 from ledger.money import sen_text
 
 __all__ = [
+    "AwaitingDecisionError",
     "ChainBrokenError",
     "ClosedDayChangedError",
     "DeliveryDiffersError",
@@ -34,7 +40,11 @@ __all__ = [
     "MatchAlreadyUndoneError",
     "NoStatementError",
     "NotEndOfDayError",
+    "NotKeptAsideError",
+    "NotSupersedableError",
     "ReconciliationError",
+    "ReissueMisplacedError",
+    "StatementBytesErasedError",
     "StatementDoesNotAddUpError",
     "StatementRefusedError",
     "UnevenMatchError",
@@ -183,6 +193,69 @@ class ClosedDayChangedError(StatementRefusedError):
             booked_on=booked_on,
             closed_on=closed_on,
             amount=sen_text(amount_sen),
+        )
+
+
+class ReissueMisplacedError(StatementRefusedError):
+    """A reissued statement opens and closes where the one that it supersedes did."""
+
+    def __init__(
+        self,
+        *,
+        statement: int,
+        what: str,
+        is_sen: int = 0,
+        wanted_sen: int = 0,
+        is_day: str = "",
+        wanted_day: str = "",
+        position: int | None,
+    ) -> None:
+        found = f"on {is_day}" if is_day else f"with {sen_text(is_sen)}"
+        wanted = f"on {wanted_day}" if is_day else f"with {sen_text(wanted_sen)}"
+        super().__init__(
+            f"it {what} {found}; in the place of statement {statement} it {what} {wanted}",
+            position=position,
+            supersedes=statement,
+            found=is_day or sen_text(is_sen),
+            expected=wanted_day or sen_text(wanted_sen),
+        )
+
+
+class AwaitingDecisionError(StatementRefusedError):
+    """Kept aside as a reissued statement; two persons decide whether it supersedes another."""
+
+    def __init__(self, *, position: int | None) -> None:
+        super().__init__(
+            "it waits for two persons to decide whether it supersedes", position=position
+        )
+
+
+class NotKeptAsideError(ReconciliationError):
+    """Only a statement that was kept aside, and was not admitted since, can supersede another."""
+
+    def __init__(self, *, statement: int) -> None:
+        super().__init__(
+            f"statement {statement} is not kept aside (or stands in the chain by now)",
+            statement=statement,
+        )
+
+
+class NotSupersedableError(ReconciliationError):
+    """Only a statement that stands in the chain of its account is superseded, and once."""
+
+    def __init__(self, *, statement: int) -> None:
+        super().__init__(
+            f"statement {statement} does not stand in the chain of the account",
+            statement=statement,
+        )
+
+
+class StatementBytesErasedError(ReconciliationError):
+    """The bank's bytes were erased; the file must be delivered again."""
+
+    def __init__(self, *, file_sha256: str) -> None:
+        super().__init__(
+            f"the bytes of file {file_sha256} are no longer kept", file_sha256=file_sha256
         )
 
 

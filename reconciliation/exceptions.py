@@ -139,7 +139,8 @@ def cut_of(
             statement.closing_on <= through,
             statement.batch_seq <= (_EVER if known_at is None else known_at),
         )
-        .order_by(statement.chain_n.desc())
+        # What supersedes a statement has its place and the greater id.
+        .order_by(statement.chain_n.desc(), statement.id.desc())
         .limit(1)
     ).first()
     if row is None:
@@ -172,7 +173,7 @@ def prove(
     entries = _book_entries(
         conn, government, bank_account, cut, open_now["book"], after=looked_through
     )
-    opening, entries = _opening(conn, government, bank_account, entries, later)
+    opening, entries = _opening(conn, government, bank_account, cut, entries, later)
     context = _context(conn, government, bank_account, cut, lines, entries, later)
     references = _journal_references(conn, government, entries)
     items = [_of_line(row, cut, context) for row in lines]
@@ -254,6 +255,15 @@ def _open_as_known(
                 closed.add((side, item))
             else:
                 later[side, item] = match
+    gone = t.bank_line_gone.c
+    closed |= {
+        ("bank", line)
+        for line in conn.execute(
+            select(gone.line_id).where(
+                gone.government == where["government"], gone.batch_seq <= known_at
+            )
+        ).scalars()
+    }
     found: dict[str, list[int]] = {}
     for side, table in (("bank", t.bank_line), ("book", t.book_entry)):
         rows = conn.execute(
@@ -330,6 +340,7 @@ def _opening(
     conn: Connection,
     government: str,
     bank_account: str,
+    cut: Cut,
     entries: list[BookEntry],
     later: Mapping[tuple[str, int], int],
 ) -> tuple[Opening, list[BookEntry]]:
@@ -342,11 +353,15 @@ def _opening(
     """
     statement = t.statement.c
     first = conn.execute(
-        select(statement.opening_sen, statement.covers_from, statement.closing_on).where(
+        select(statement.opening_sen, statement.covers_from, statement.closing_on)
+        .where(
             statement.government == government,
             statement.bank_account == bank_account,
             statement.chain_n == 1,
+            statement.batch_seq <= (_EVER if cut.known_at is None else cut.known_at),
         )
+        .order_by(statement.id.desc())
+        .limit(1)
     ).one()
     own = _own_openings(
         conn,

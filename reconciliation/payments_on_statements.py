@@ -53,7 +53,7 @@ def covered_through(conn: Connection, government: str, bank_account: str) -> tup
     row = conn.execute(
         select(s.closing_on, s.file_sha256)
         .where(s.government == government, s.bank_account == bank_account, s.chain_n > 0)
-        .order_by(s.chain_n.desc())
+        .order_by(s.chain_n.desc(), s.id.desc())
         .limit(1)
     ).first()
     return ("", "") if row is None else (str(row[0]), str(row[1]))
@@ -71,6 +71,15 @@ def find_lines(
     A payment that no line names is missing.
     """
     line, s = t.bank_line.c, t.statement.c
+    # A line that a reissued statement no longer has says nothing.
+    gone = (
+        select(t.bank_line_gone.c.line_id)
+        .where(
+            t.bank_line_gone.c.government == line.government,
+            t.bank_line_gone.c.line_id == line.id,
+        )
+        .exists()
+    )
     found: dict[str, PaymentLines] = {}
     references = sorted(payments)
     for at in range(0, len(references), _CHUNK):
@@ -88,6 +97,7 @@ def find_lines(
                 line.bank_account == bank_account,
                 line.booked_on >= since,
                 line.pay_key.in_([f"pay:{reference}" for reference in some]),
+                ~gone,
             )
             .order_by(line.booked_on, line.occurrence)
         ):

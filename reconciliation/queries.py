@@ -26,6 +26,7 @@ __all__ = [
     "MatchRow",
     "PaymentSeen",
     "cash_position",
+    "list_deliveries",
     "list_lines",
     "list_matches",
     "list_runs",
@@ -122,10 +123,28 @@ def list_statements(
     after: int = 0,
     limit: int = 100,
 ) -> Listed:
-    """Statements in the order they were taken in, from the one after id *after*."""
-    column = t.statement.c
+    """
+    Statements in the order they were taken in, from the one after id *after*.
+
+    With `supersedes` and `superseded_by`, ids of statements or 0.
+    """
+    column, later = t.statement.c, t.reissue.alias("later")
+    own = t.reissue.c
     query = (
-        select(t.statement)
+        select(
+            t.statement,
+            func.coalesce(own.supersedes, 0).label("supersedes"),
+            func.coalesce(later.c.statement_id, 0).label("superseded_by"),
+        )
+        .select_from(t.statement)
+        .outerjoin(
+            t.reissue,
+            and_(own.government == column.government, own.statement_id == column.id),
+        )
+        .outerjoin(
+            later,
+            and_(later.c.government == column.government, later.c.supersedes == column.id),
+        )
         .where(column.government == government, column.id > after)
         .order_by(column.id)
         .limit(limit)
@@ -134,6 +153,27 @@ def list_statements(
         query = query.where(column.bank_account == bank_account)
     if status:
         query = query.where(column.status == status)
+    return [dict(row._mapping) for row in conn.execute(query)]
+
+
+def list_deliveries(
+    conn: Connection,
+    government: str,
+    *,
+    bank_account: str = "",
+    after: int = 0,
+    limit: int = 100,
+) -> Listed:
+    """Intraday reports and advices in the order they were taken in, from the one after id *after*."""
+    column = t.delivery.c
+    query = (
+        select(t.delivery)
+        .where(column.government == government, column.id > after)
+        .order_by(column.id)
+        .limit(limit)
+    )
+    if bank_account:
+        query = query.where(column.bank_account == bank_account)
     return [dict(row._mapping) for row in conn.execute(query)]
 
 
@@ -155,10 +195,23 @@ def list_lines(
     after: int = 0,
     limit: int = 100,
 ) -> Listed:
-    """Bank lines by id with `is_open` (1 or 0), from the one after id *after*."""
-    column, item = t.bank_line.c, t.open_item.c
+    """
+    Bank lines by id with `is_open` (1 or 0), from the one after id *after*.
+
+    With `gone_by`, the reissued statement that no longer has the line, or 0.
+    """
+    column, item, gone = t.bank_line.c, t.open_item.c, t.bank_line_gone.c
     query = (
-        select(t.bank_line, (item.item.is_not(None)).label("is_open"))
+        select(
+            t.bank_line,
+            (item.item.is_not(None)).label("is_open"),
+            func.coalesce(gone.statement_id, 0).label("gone_by"),
+        )
+        .select_from(t.bank_line)
+        .outerjoin(
+            t.bank_line_gone,
+            and_(gone.government == column.government, gone.line_id == column.id),
+        )
         .outerjoin(
             t.open_item,
             and_(item.government == column.government, item.side == "bank", item.item == column.id),
@@ -463,7 +516,7 @@ def cash_position(conn: Connection, government: str, bank_account: str, day: str
             statement.chain_n > 0,
             statement.closing_on <= day,
         )
-        .order_by(statement.chain_n.desc())
+        .order_by(statement.chain_n.desc(), statement.id.desc())
         .limit(1)
     ).first()
     return CashPosition(

@@ -9,7 +9,6 @@ kept) tells which line and which column it is.
 from __future__ import annotations
 
 import hashlib
-import json
 from bisect import bisect_left
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
@@ -17,31 +16,41 @@ from itertools import groupby
 from operator import attrgetter
 from typing import Any
 
-from sqlalchemy import Connection, Table, func, select, text
+from sqlalchemy import Connection, Table, and_, func, select, text
 
-from audit.database import log_leaf, private_value
+from audit.database import private_value
 from bank_adapters.errors import BankAdapterError
 from bank_adapters.statements import Statement, profile_of_record, read_statement_file
 from ledger.findings import Finding
 from ledger.money import sen_text
 from reconciliation import tables as t
+from reconciliation.checking import (
+    STREAM,
+    ActFound,
+    acts_of,
+    against_leaf,
+    changed,
+    compare,
+    gone,
+    rows_of,
+)
 from reconciliation.decisions import match_form, matches_sha256
+from reconciliation.deliveries_check import check_deliveries, check_reissues
 from reconciliation.entries import BookEntry, entries_sha256, pending_entries
-from reconciliation.intake import deliveries_sha256, lines_sha256
 from reconciliation.keys import line_keys
 from reconciliation.open_items import OpenItem, Side, key_rows
+from reconciliation.recording import deliveries_sha256, lines_sha256
 
 __all__ = ["check_reconciliation"]
-
-_Act = tuple[int, Mapping[str, Any]]
-_STREAM = {"yield_per": 2_000}
 
 
 def check_reconciliation(conn: Connection, government: str) -> Iterator[Finding]:
     """Everything this folder keeps, in the caller's snapshot."""
     yield from _check_statements(conn, government)
+    yield from check_reissues(conn, government)
     yield from _check_files(conn, government)
     yield from _check_lines(conn, government)
+    yield from check_deliveries(conn, government)
     yield from _check_entries(conn, government)
     yield from _check_runs(conn, government)
     yield from _check_matches(conn, government)
@@ -54,14 +63,18 @@ def check_reconciliation(conn: Connection, government: str) -> Iterator[Finding]
 
 def _check_statements(conn: Connection, government: str) -> Iterator[Finding]:
     acts = {
-        act["data"]["id"]: (idx, act) for idx, act in _acts(conn, government, "statement.imported")
+        act["data"]["id"]: (idx, act)
+        for idx, act in acts_of(conn, government, "statement.imported")
     }
-    last: dict[str, tuple[int, int]] = {}
-    for row in _rows(conn, t.statement, government):
-        yield from _against_leaf(
+    stood: dict[str, dict[int, Any]] = defaultdict(dict)
+    places = list(rows_of(conn, t.reissue, government, order="statement_id"))
+    over = {each.statement_id: each.supersedes for each in places}
+    decided = {each.kept_aside for each in places}
+    for row in rows_of(conn, t.statement, government):
+        yield from against_leaf(
             "statement", row, acts.pop(row.id, None), {"imported_by": "by"}, key=str(row.id)
         )
-        if row.status == "quarantined":
+        if row.status == "quarantined" and row.id not in decided:
             yield Finding(
                 "statement_quarantined",
                 f"statement {row.id} ({row.bank_account}, number {row.statement_no or 'none'}) was"
@@ -71,26 +84,41 @@ def _check_statements(conn: Connection, government: str) -> Iterator[Finding]:
                 severity="note",
             )
         if row.status == "admitted":
-            yield from _check_chain(conn, government, row, last)
+            yield from _check_chain(conn, government, row, stood[row.bank_account], over)
     for statement_id in acts:
-        yield _gone("statement", str(statement_id))
+        yield gone("statement", str(statement_id))
+    for chain in stood.values():
+        yield from _check_places(chain)
 
 
 def _check_chain(
-    conn: Connection, government: str, row: Any, last: dict[str, tuple[int, int]]
+    conn: Connection, government: str, row: Any, stood: dict[int, Any], over: Mapping[int, int]
 ) -> Iterator[Finding]:
-    """Each admitted statement begins where the one before it ended, and comes to its closing."""
-    number, stood = last.get(row.bank_account, (0, row.opening_sen))
+    """Each admitted statement takes the next place, or that of one it supersedes, and comes to its closing."""
+    line, again = t.bank_line.c, t.bank_line_delivery.c
     total = conn.execute(
-        select(func.coalesce(func.sum(t.bank_line.c.amount_sen), 0)).where(
-            t.bank_line.c.government == government, t.bank_line.c.statement_id == row.id
+        select(func.coalesce(func.sum(line.amount_sen), 0)).where(
+            line.government == government, line.statement_id == row.id
         )
     ).scalar_one()
-    if row.chain_n != number + 1 or row.previous_sen != stood:
+    is_placed = row.chain_n == len(stood) + 1
+    if row.id in over:
+        # Its own lines are the new ones; the others it has are those it delivered again.
+        total += conn.execute(
+            select(func.coalesce(func.sum(line.amount_sen), 0))
+            .join(
+                t.bank_line_delivery,
+                and_(again.government == line.government, again.line_id == line.id),
+            )
+            .where(line.government == government, again.statement_id == row.id)
+        ).scalar_one()
+        old = stood.get(row.chain_n)
+        is_placed = old is not None and old.id == over[row.id] and old.closing_on == row.closing_on
+    if not is_placed:
         yield Finding(
             "statement_chain_broken",
-            f"statement {row.id} is number {row.chain_n} from {sen_text(row.previous_sen)}; the"
-            f" account stood at {sen_text(stood)} after number {number}",
+            f"statement {row.id} is number {row.chain_n} of its chain; it is not the next one, nor"
+            " does it supersede the one that stood there",
             "statement",
             str(row.id),
             "chain_n",
@@ -103,15 +131,34 @@ def _check_chain(
             "statement",
             str(row.id),
         )
-    last[row.bank_account] = (row.chain_n, row.closing_sen)
+    stood[row.chain_n] = row
+
+
+def _check_places(stood: Mapping[int, Any]) -> Iterator[Finding]:
+    """What stands now: each place opens with the figure that the one before closes with."""
+    for number, row in sorted(stood.items()):
+        before = stood.get(number - 1)
+        closed = row.opening_sen if number == 1 or before is None else before.closing_sen
+        if row.previous_sen != closed:
+            yield Finding(
+                "statement_chain_broken",
+                f"statement {row.id} is number {number} from {sen_text(row.previous_sen)}; the"
+                f" account stood at {sen_text(closed)} after number {number - 1}",
+                "statement",
+                str(row.id),
+                "previous_sen",
+            )
 
 
 def _check_files(conn: Connection, government: str) -> Iterator[Finding]:
-    first: dict[str, _Act] = {}
-    for idx, act in _acts(conn, government, "statement.imported"):
-        first.setdefault(act["data"]["file_sha256"], (idx, act))
+    first: dict[str, ActFound] = {}
+    for kind in ("statement.imported", "delivery.imported"):
+        for idx, act in acts_of(conn, government, kind):
+            known = first.setdefault(act["data"]["file_sha256"], (idx, act))
+            if idx < known[0]:
+                first[act["data"]["file_sha256"]] = (idx, act)
     content = t.statement_file_content.c
-    for row in _rows(conn, t.statement_file, government, order="sha256"):
+    for row in rows_of(conn, t.statement_file, government, order="sha256"):
         idx, act = first.pop(row.sha256, (-1, {"data": {}}))
         want = {
             "size": act["data"].get("file_size"),
@@ -120,7 +167,7 @@ def _check_files(conn: Connection, government: str) -> Iterator[Finding]:
             "batch_seq": act.get("batch"),
             "leaf_index": idx,
         }
-        yield from _compare("statement_file", row, want, row.sha256)
+        yield from compare("statement_file", row, want, row.sha256)
         data = conn.execute(
             select(content.content).where(
                 content.government == government, content.sha256 == row.sha256
@@ -143,7 +190,7 @@ def _check_files(conn: Connection, government: str) -> Iterator[Finding]:
                 "content",
             )
     for sha256 in first:
-        yield _gone("statement_file", sha256)
+        yield gone("statement_file", sha256)
     file = t.statement_file.c
     strays = conn.execute(
         select(content.sha256)
@@ -164,13 +211,13 @@ def _check_files(conn: Connection, government: str) -> Iterator[Finding]:
 
 
 def _check_lines(conn: Connection, government: str) -> Iterator[Finding]:
-    known = {row.id: row for row in _rows(conn, t.statement, government)}
+    known = {row.id: row for row in rows_of(conn, t.statement, government)}
     seen: set[int] = set()
     lines = conn.execute(
         select(t.bank_line)
         .where(t.bank_line.c.government == government)
         .order_by(t.bank_line.c.statement_id, t.bank_line.c.id),
-        execution_options=_STREAM,
+        execution_options=STREAM,
     )
     for statement_id, group in groupby(lines, key=attrgetter("statement_id")):
         rows = list(group)
@@ -180,7 +227,7 @@ def _check_lines(conn: Connection, government: str) -> Iterator[Finding]:
             yield from _named_lines(conn, government, statement_id, statement, rows)
     for statement_id, statement in known.items():
         if statement.lines_sha256 and statement_id not in seen:
-            yield _gone("bank_line", f"all of statement {statement_id}")
+            yield gone("bank_line", f"all of statement {statement_id}")
     yield from _check_deliveries(conn, government, known)
 
 
@@ -254,14 +301,14 @@ def _named_lines(
                 "doc_key": keys.doc_key,
                 "found_keys": keys.keys,
             }
-            differing = list(_compare("bank_line", row, want, str(row.id)))
+            differing = list(compare("bank_line", row, want, str(row.id)))
             for column, value in (
                 ("narrative_c", line.narrative),
                 ("counterparty_c", line.counterparty or ""),
             ):
                 commitment = getattr(row, column)
                 if bool(commitment) != bool(value) or texts.get(commitment, value) != value:
-                    differing.append(_changed("bank_line", str(row.id), column))
+                    differing.append(changed("bank_line", str(row.id), column))
             named = named or bool(differing)
             yield from differing
         places = list(_misplaced(conn, government, statement, rows, source))
@@ -343,7 +390,7 @@ def _misplaced(
         .where(counted.c.statement_id == statement.id, counted.c.occurrence != counted.c.want)
         .order_by(counted.c.id)
     ):
-        yield _changed("bank_line", str(row.id), "occurrence", row.occurrence, row.want)
+        yield changed("bank_line", str(row.id), "occurrence", row.occurrence, row.want)
 
 
 def _reread(conn: Connection, government: str, statement: Any) -> Statement | None:
@@ -411,9 +458,9 @@ def _check_entries(conn: Connection, government: str) -> Iterator[Finding]:
         for want in pending_entries(conn, government, account, after=0, through=last):
             row = have.pop(want.id, None)
             if row is None:
-                yield _gone("book_entry", str(want.id))
+                yield gone("book_entry", str(want.id))
             else:
-                yield from _compare("book_entry", row, want._asdict(), str(want.id))
+                yield from compare("book_entry", row, want._asdict(), str(want.id))
     for entry_id in have:
         yield Finding(
             "book_entry_without_journal",
@@ -425,12 +472,13 @@ def _check_entries(conn: Connection, government: str) -> Iterator[Finding]:
 
 def _check_runs(conn: Connection, government: str) -> Iterator[Finding]:
     acts = {
-        act["data"]["id"]: (idx, act) for idx, act in _acts(conn, government, "reconciliation.run")
+        act["data"]["id"]: (idx, act)
+        for idx, act in acts_of(conn, government, "reconciliation.run")
     }
     before: dict[str, int] = defaultdict(int)
     column = t.book_entry.c
-    for row in _rows(conn, t.reconciliation_run, government):
-        yield from _against_leaf(
+    for row in rows_of(conn, t.reconciliation_run, government):
+        yield from against_leaf(
             "reconciliation_run", row, acts.pop(row.id, None), {"run_by": "by"}, key=str(row.id)
         )
         rows = [
@@ -455,15 +503,17 @@ def _check_runs(conn: Connection, government: str) -> Iterator[Finding]:
                 f"run {row.id}",
             )
     for run_id in acts:
-        yield _gone("reconciliation_run", str(run_id))
+        yield gone("reconciliation_run", str(run_id))
 
 
 # --- matches ---------------------------------------------------------------------------------------
 
 
 def _check_matches(conn: Connection, government: str) -> Iterator[Finding]:
-    made = {act["data"]["match"]: (idx, act) for idx, act in _acts(conn, government, "match.made")}
-    runs = {row.id: row for row in _rows(conn, t.reconciliation_run, government)}
+    made = {
+        act["data"]["match"]: (idx, act) for idx, act in acts_of(conn, government, "match.made")
+    }
+    runs = {row.id: row for row in rows_of(conn, t.reconciliation_run, government)}
     members: dict[int, list[Any]] = defaultdict(list)
     member = t.match_member.c
     for row in conn.execute(
@@ -476,10 +526,10 @@ def _check_matches(conn: Connection, government: str) -> Iterator[Finding]:
     items = _amounts(conn, government)
     rounds = _undone_before(conn, government)
     due = 1
-    for row in _rows(conn, t.reconciliation_match, government):
+    for row in rows_of(conn, t.reconciliation_match, government):
         own = members.pop(row.id, [])
         while due < row.id and row.id - due < _GAP_MAX:
-            yield _gone("reconciliation_match", str(due))
+            yield gone("reconciliation_match", str(due))
             due += 1
         due = row.id + 1
         yield from _check_match(row, own, items, rounds)
@@ -494,14 +544,14 @@ def _check_matches(conn: Connection, government: str) -> Iterator[Finding]:
                 "reconciliation_match",
                 str(row.id),
             )
-        yield from _compare(
+        yield from compare(
             "reconciliation_match",
             row,
             {"batch_seq": act.get("batch"), "leaf_index": idx},
             str(row.id),
         )
     for match_id in made:
-        yield _gone("reconciliation_match", str(match_id))
+        yield gone("reconciliation_match", str(match_id))
     for match_id in members:
         yield Finding(
             "match_member_without_match",
@@ -526,7 +576,7 @@ def _check_run_matches(
         )
     for row, own in matches:
         if run is None:
-            yield _changed("reconciliation_match", str(row.id), "run_id")
+            yield changed("reconciliation_match", str(row.id), "run_id")
             continue
         want: dict[str, object] = {
             "bank_account": run.bank_account,
@@ -536,7 +586,7 @@ def _check_run_matches(
             "batch_seq": run.batch_seq,
             "leaf_index": run.leaf_index,
         }
-        yield from _compare("reconciliation_match", row, want, str(row.id))
+        yield from compare("reconciliation_match", row, want, str(row.id))
 
 
 def _check_match(
@@ -558,7 +608,7 @@ def _check_match(
     for member in own:
         undone = bisect_left(rounds.get((member.side, member.item), ()), row.id)
         if member.round != undone:
-            yield _changed("match_member", f"{row.id}/{member.n}", "round", member.round, undone)
+            yield changed("match_member", f"{row.id}/{member.n}", "round", member.round, undone)
         amount, account = items.get((member.side, member.item), (None, ""))
         sums[member.side] = sums.get(member.side, 0) + member.amount_sen
         if amount != member.amount_sen or account != row.bank_account:
@@ -617,9 +667,11 @@ def _amounts(conn: Connection, government: str) -> dict[tuple[str, int], tuple[i
 
 def _check_undone(conn: Connection, government: str) -> Iterator[Finding]:
     acts = {
-        act["data"]["match"]: (idx, act) for idx, act in _acts(conn, government, "match.undone")
+        act["data"]["match"]: (idx, act)
+        for kind in ("match.undone", "match.superseded")
+        for idx, act in acts_of(conn, government, kind)
     }
-    for row in _rows(conn, t.match_undo, government, order="match_id"):
+    for row in rows_of(conn, t.match_undo, government, order="match_id"):
         idx, act = acts.pop(row.match_id, (-1, {"data": {}}))
         want = {
             "undone_by": act.get("by"),
@@ -627,9 +679,9 @@ def _check_undone(conn: Connection, government: str) -> Iterator[Finding]:
             "batch_seq": act.get("batch"),
             "leaf_index": idx,
         }
-        yield from _compare("match_undo", row, want, str(row.match_id))
+        yield from compare("match_undo", row, want, str(row.match_id))
     for match_id in acts:
-        yield _gone("match_undo", str(match_id))
+        yield gone("match_undo", str(match_id))
 
 
 # --- the working set -------------------------------------------------------------------------------
@@ -655,6 +707,11 @@ def _check_open(conn: Connection, government: str) -> Iterator[Finding]:
                 "match_member",
                 f"{side} {item}",
             )
+    lost = set(
+        conn.execute(
+            select(t.bank_line_gone.c.line_id).where(t.bank_line_gone.c.government == government)
+        ).scalars()
+    )
     items: set[tuple[Any, ...]] = set()
     keys: set[tuple[Any, ...]] = set()
     sides: tuple[tuple[Side, Table, str], ...] = (
@@ -669,7 +726,7 @@ def _check_open(conn: Connection, government: str) -> Iterator[Finding]:
             ).where(column.government == government, column.amount_sen != 0)
         )
         for row in rows:
-            if (side, row.id) in live:
+            if (side, row.id) in live or (side == "bank" and row.id in lost):
                 continue
             item = OpenItem(*row[:4])
             items.add((government, side, item.item, row.bank_account, item.day, item.amount_sen))
@@ -691,74 +748,6 @@ def _check_open(conn: Connection, government: str) -> Iterator[Finding]:
                 table.name,
                 "/".join(str(each[place]) for place in places),
             )
-
-
-# --- shared ----------------------------------------------------------------------------------------
-
-
-def _acts(conn: Connection, government: str, kind: str) -> Iterator[_Act]:
-    rows = conn.execute(
-        select(log_leaf.c.idx, log_leaf.c.body)
-        .where(log_leaf.c.government == government, log_leaf.c.kind == kind)
-        .order_by(log_leaf.c.idx),
-        execution_options=_STREAM,
-    )
-    for row in rows:
-        try:
-            act = json.loads(bytes(row.body))
-            act["data"]  # a leaf without it is no act of ours
-            yield row.idx, act
-        except (ValueError, KeyError, TypeError):
-            continue  # the check of the log names a leaf that can't be read
-
-
-def _rows(conn: Connection, table: Table, government: str, *, order: str = "id") -> Iterator[Any]:
-    return iter(
-        conn.execute(
-            select(table).where(table.c.government == government).order_by(table.c[order])
-        ).all()
-    )
-
-
-def _against_leaf(
-    table: str, row: Any, found: _Act | None, more: Mapping[str, str], *, key: str
-) -> Iterator[Finding]:
-    """A row whose leaf has a member of every column's name, amounts as text."""
-    if found is None:
-        yield Finding(f"{table}_without_leaf", f"{table} {key} is in no leaf", table, key)
-        return
-    idx, act = found
-    want: dict[str, object] = {"batch_seq": act.get("batch"), "leaf_index": idx}
-    want |= {column: act.get(member) for column, member in more.items()}
-    data = act["data"]
-    for column in row._fields:
-        if column == "government" or column in want:
-            continue
-        value = getattr(row, column)
-        as_said = sen_text(value) if column.endswith("_sen") and value is not None else value
-        if as_said != data.get(column):
-            yield _changed(table, key, column, as_said, data.get(column))
-    yield from _compare(table, row, want, key)
-
-
-def _compare(table: str, row: Any, want: Mapping[str, object], key: str) -> Iterator[Finding]:
-    for column, value in want.items():
-        have = getattr(row, column)
-        if have != value:
-            yield _changed(table, key, column, have, value)
-
-
-def _changed(
-    table: str, key: str, column: str, have: object = None, want: object = None
-) -> Finding:
-    both = "" if have is want else f": it is {have!r}, it should be {want!r}"
-    return Finding(
-        f"{table}_changed", f"{table} {key} has another {column}{both}", table, key, column
-    )
-
-
-def _gone(table: str, key: str) -> Finding:
-    return Finding(f"{table}_missing", f"{table} {key} is missing", table, key)
 
 
 def _day(day: Any) -> str:

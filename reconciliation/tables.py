@@ -1,8 +1,8 @@
 """
 Tables of bank statements and their reconciliation, by their columns.
 
-Keys, checks and triggers stand in `api/migrations/versions/0002_statements.py`. As everywhere, ""
-stands for "none", amounts are signed sen (positive is money into the account, which on a cash line
+Keys, checks and triggers stand in `api/migrations/versions/0002_statements.py` and
+`0005_deliveries.py`. As everywhere, "" stands for "none", amounts are signed sen (positive is money into the account, which on a cash line
 of the books is a debit), and columns that end in `_c` hold commitments of private values.
 """
 
@@ -16,13 +16,19 @@ __all__ = [
     "ENTRY_STRIDE",
     "bank_line",
     "bank_line_delivery",
+    "bank_line_gone",
     "book_entry",
+    "delivery",
     "match_member",
     "match_undo",
     "open_item",
     "open_key",
+    "provisional_booked",
+    "provisional_line",
+    "provisional_line_delivery",
     "reconciliation_match",
     "reconciliation_run",
+    "reissue",
     "statement",
     "statement_file",
     "statement_file_content",
@@ -114,6 +120,91 @@ bank_line: Final = table(
 #: A later statement that delivered the line again.
 bank_line_delivery: Final = table(
     "bank_line_delivery", government=TEXT, statement_id=INT, position=INT, line_id=INT
+)
+
+# --- reissued statements ---------------------------------------------------------------------
+
+#: Two persons put `statement_id` in the place of `supersedes` in the chain. `kept_aside` is the
+#: statement as it was quarantined before. What stands is the statement that no row supersedes.
+reissue: Final = table(
+    "reissue",
+    government=TEXT,
+    statement_id=INT,
+    supersedes=INT,
+    kept_aside=INT,
+    proposed_by=TEXT,
+    confirmed_by=TEXT,
+    reason_c=TEXT,
+    gone_count=INT,
+    gone_sha256=TEXT,
+    batch_seq=INT,
+    leaf_index=INT,
+)
+#: A line that the reissued `statement_id` no longer has.
+bank_line_gone: Final = table(
+    "bank_line_gone", government=TEXT, line_id=INT, statement_id=INT, batch_seq=INT
+)
+
+# --- before the end of the day -----------------------------------------------------------------
+
+#: An intraday report or an advice, taken in. It closes no day and is in no chain.
+delivery: Final = table(
+    "delivery",
+    government=TEXT,
+    id=INT,
+    bank_account=TEXT,
+    file_sha256=TEXT,
+    ordinal=INT,
+    kind=TEXT,
+    statement_no=TEXT,
+    page=INT,
+    line_count=INT,
+    new_count=INT,
+    confirmed_count=INT,
+    skipped_count=INT,
+    booked_count=INT,
+    lines_sha256=TEXT,
+    deliveries_sha256=TEXT,
+    booked_sha256=TEXT,
+    imported_by=TEXT,
+    batch_seq=INT,
+    leaf_index=INT,
+)
+#: A line that such a delivery told of first: the `occurrence`-th of its account and booking day. No
+#: proof counts it and no run matches it.
+provisional_line: Final = table(
+    "provisional_line",
+    government=TEXT,
+    id=INT,
+    bank_account=TEXT,
+    delivery_id=INT,
+    position=INT,
+    booked_on=TEXT,
+    occurrence=INT,
+    value_on=TEXT,
+    entry_on=TEXT,
+    booked_time=TEXT,
+    amount_sen=INT,
+    reversal=INT,
+    bank_reference=TEXT,
+    reference=TEXT,
+    transaction_code=TEXT,
+    narrative_c=TEXT,
+    counterparty_c=TEXT,
+    batch_seq=INT,
+)
+#: A later delivery that told of it again.
+provisional_line_delivery: Final = table(
+    "provisional_line_delivery", government=TEXT, delivery_id=INT, position=INT, line_id=INT
+)
+#: The booked line that confirms it. `leaf_index` is the act that said so.
+provisional_booked: Final = table(
+    "provisional_booked",
+    government=TEXT,
+    provisional_id=INT,
+    line_id=INT,
+    batch_seq=INT,
+    leaf_index=INT,
 )
 
 # --- the books' side -------------------------------------------------------------------------

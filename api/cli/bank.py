@@ -1,4 +1,4 @@
-"""`rkud statement parse|import` and `rkud reconcile`."""
+"""`rkud statement parse|import|list|awaiting` and `rkud reconcile`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import csv
 import io
 from contextlib import nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -24,16 +24,19 @@ from api.cli.common import (
 )
 from api.cli.lessons import (
     reconcile_lesson,
+    statement_awaiting_lesson,
     statement_import_lesson,
+    statement_list_lesson,
     statement_parse_lesson,
 )
 from api.cli.teaching import taught
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
-    from sqlalchemy import Engine
+    from sqlalchemy import Connection, Engine
 
+    from api.settings import Settings
     from reconciliation.queries import MatchRow
 
 __all__ = ["add_to", "csv_of"]
@@ -131,6 +134,13 @@ def import_(
     quarantine: Annotated[
         bool, typer.Option("--quarantine", help="Keep a refused statement aside, with its rule.")
     ] = False,
+    supersedes: Annotated[
+        int,
+        typer.Option(
+            metavar="STATEMENT", help="Propose that the files take the place of this statement."
+        ),
+    ] = 0,
+    reason: Annotated[str, typer.Option(metavar="TEXT", help="Why, for --supersedes.")] = "",
     by: ByOption = "svc-reconcile",
     government: GovernmentOption = "",
     as_json: JsonOption = False,
@@ -139,6 +149,8 @@ def import_(
     from api.operating import put  # noqa: PLC0415
     from reconciliation.intake import read_import  # noqa: PLC0415
 
+    if bool(supersedes) != bool(reason):
+        fail("invalid_request", "--supersedes and --reason belong together")
     answers = []
     with open_book_of(government) as (settings, engine, code):
         bank_account = _account(engine, code, account)
@@ -152,19 +164,144 @@ def import_(
                 profile=layout,
                 name=file.name,
                 quarantine=quarantine,
+                reissue=supersedes > 0,
             )
             answer = put(engine, settings, code, command)
             warnings = [each.to_json() for each in command.file.warnings]
             answers.append({"file": str(file), **answer, "warnings": warnings})
             if not as_json:
-                typer.echo(
-                    f"{plain(file)}: {answer['new']} new lines,"
-                    f" {len(answer['statements'])} statements"
-                    + (", was taken in before" if answer["replayed"] else "")
-                )
+                typer.echo(f"{plain(file)}: {_taken(answer)}")
                 print_warnings(warnings)
+        proposed = {}
+        if supersedes:
+            statements = [each["statement"] for each in _each_statement(answers)]
+            proposed = _supersede(engine, settings, code, by, statements, supersedes, reason)
     if as_json:
-        print_json(answers)
+        print_json({"files": answers, **proposed} if supersedes else answers)
+    elif supersedes:
+        typer.echo(f"proposal {proposed['proposal']}: another reconciler confirms it")
+
+
+def _each_statement(answers: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    for answer in answers:
+        yield from answer["statements"]
+
+
+def _taken(answer: dict[str, Any]) -> str:
+    """What came of a file, in a line."""
+    statements = answer["statements"]
+    told = f"{answer['new']} new lines, {len(statements)} statements"
+    if answer["provisional"]:
+        told += f", {answer['provisional']} provisional lines"
+    if late := sum(len(each.get("back_dated", ())) for each in statements):
+        told += f", {late} back-dated"
+    return told + (", was taken in before" if answer["replayed"] else "")
+
+
+def _supersede(
+    engine: Engine,
+    settings: Settings,
+    government: str,
+    by: str,
+    statements: list[int],
+    supersedes: int,
+    reason: str,
+) -> dict[str, Any]:
+    from api.operating import put  # noqa: PLC0415
+    from ledger.proposals import Propose  # noqa: PLC0415
+    from reconciliation.reissues import SupersedeStatement  # noqa: PLC0415
+
+    act = SupersedeStatement(tuple(statements), (supersedes,), reason)
+    return dict(put(engine, settings, government, Propose(by, act)))
+
+
+@_statement.command("list", cls=taught(statement_list_lesson))
+def list_(
+    account: AccountOption = "",
+    government: GovernmentOption = "",
+    as_json: JsonOption = False,
+) -> None:
+    """List statements, reports and advices of an account, and what supersedes what."""
+    from api.engine import reading  # noqa: PLC0415
+    from api.routes.documents import with_money  # noqa: PLC0415
+    from reconciliation.queries import list_deliveries, list_statements  # noqa: PLC0415
+
+    with open_book_of(government) as (_settings, engine, code):
+        bank_account = _account(engine, code, account)
+        with reading(engine) as conn:
+            statements = _all(list_statements, conn, code, bank_account)
+            deliveries = _all(list_deliveries, conn, code, bank_account)
+    if as_json:
+        print_json(
+            {
+                "statements": [with_money(row) for row in statements],
+                "deliveries": [with_money(row) for row in deliveries],
+            }
+        )
+        return
+    for row in statements:
+        told = f"statement {row['id']:>6} {row['closing_on']:<10} {row['status']:<11}"
+        told += f" {row['new_count']} new, {row['confirmed_count']} confirmed {row['rule']}"
+        told += f" supersedes {row['supersedes']}" if row["supersedes"] else ""
+        told += f" superseded by {row['superseded_by']}" if row["superseded_by"] else ""
+        typer.echo(plain(told.rstrip()))
+    for row in deliveries:
+        typer.echo(
+            plain(
+                f"delivery  {row['id']:>6} {row['kind']:<10} {row['new_count']} new,"
+                f" {row['confirmed_count']} told of before, {row['booked_count']} booked already"
+            )
+        )
+
+
+@_statement.command("awaiting", cls=taught(statement_awaiting_lesson))
+def awaiting(
+    account: AccountOption = "",
+    government: GovernmentOption = "",
+    as_json: JsonOption = False,
+) -> None:
+    """List what reports told of and no end-of-day statement has confirmed."""
+    from api.engine import reading  # noqa: PLC0415
+    from api.routes.documents import with_money  # noqa: PLC0415
+    from ledger.money import sen_text  # noqa: PLC0415
+    from reconciliation.exceptional_lines import provisional_lines  # noqa: PLC0415
+
+    with open_book_of(government) as (_settings, engine, code):
+        bank_account = _account(engine, code, account)
+        with reading(engine) as conn:
+            found = provisional_lines(
+                conn, code, bank_account=bank_account, is_confirmed=False, limit=None
+            )
+    if as_json:
+        print_json([with_money(each._asdict()) for each in found])
+        return
+    for each in found:
+        typer.echo(
+            plain(
+                f"{each.id:>6} {each.booked_on} {sen_text(each.amount_sen):>20} {each.state}"
+                f" {each.bank_reference or each.reference}"
+                + (f" (line {each.line})" if each.line else "")
+            )
+        )
+
+
+def _all(
+    listed: Callable[..., list[dict[str, Any]]],
+    conn: Connection,
+    government: str,
+    bank_account: str,
+) -> list[dict[str, Any]]:
+    """Every page of a list."""
+    rows: list[dict[str, Any]] = []
+    while page := listed(
+        conn,
+        government,
+        bank_account=bank_account,
+        after=rows[-1]["id"] if rows else 0,
+        limit=1_000,
+    ):
+        rows += page
+    return rows
 
 
 def reconcile(

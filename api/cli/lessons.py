@@ -12,7 +12,9 @@ __all__ = [
     "profile_check_lesson",
     "profile_new_lesson",
     "reconcile_lesson",
+    "statement_awaiting_lesson",
     "statement_import_lesson",
+    "statement_list_lesson",
     "statement_parse_lesson",
 ]
 
@@ -160,8 +162,37 @@ def statement_import_lesson() -> str:
         [
             _statement_formats(),
             "",
-            "Example:",
+            prose(
+                "An intraday report or an advice (MT942, camt.052, camt.054) gives provisional lines:"
+                " they await the end-of-day statement, and no run matches them. With --supersedes"
+                " the statements of the files are kept aside, and it is proposed that they take the"
+                " place of that statement and of those after it, one for one; another reconciler"
+                " confirms the proposal (POST /proposals/ID:confirm)."
+            ),
+            "",
+            "Examples:",
             "  rkud statement import 20261120.sta --account 137:0012345678",
+            "  rkud statement import ralat.sta --supersedes 12 --reason 'Ralat bank'",
+        ]
+    )
+
+
+def statement_list_lesson() -> str:
+    """One example."""
+    return "Example:\n  rkud statement list --account 137:0012345678"
+
+
+def statement_awaiting_lesson() -> str:
+    """What a provisional line may be."""
+    from reconciliation.exceptional_lines import STATES  # noqa: PLC0415
+
+    return "\n".join(
+        [
+            "States:",
+            table(item for item in STATES.items() if item[0] != "confirmed"),
+            "",
+            "Example:",
+            "  rkud statement awaiting --account 137:0012345678",
         ]
     )
 

@@ -29,9 +29,11 @@ from ledger.proposals import Propose
 from reconciliation import queries
 from reconciliation.by_hand import MatchByHand, UndoMatch
 from reconciliation.errors import NoStatementError, ReconciliationError
+from reconciliation.exceptional_lines import back_dated_lines, provisional_lines
 from reconciliation.exceptions import prove
 from reconciliation.intake import read_import
 from reconciliation.position import Proof
+from reconciliation.reissues import STATEMENTS_MAX, SupersedeStatement
 from reconciliation.runs import Reconcile
 
 router = APIRouter(prefix="/v1/governments/{government}", tags=["bank"], route_class=StrictRoute)
@@ -91,19 +93,20 @@ async def import_statement(
         str, Query(max_length=80, description="A layout that ships, or one of this server's own")
     ] = "",
     quarantine: bool = False,
+    reissue: bool = False,
 ) -> Response:
     """
     Role `reconciler`. The body is the bank's file as it is.
 
-    What does not add up or breaks the chain is refused, or with `quarantine` kept aside by name.
+    What does not add up or breaks the chain is refused, or with `quarantine` kept aside by name. An
+    intraday report or an advice gives provisional lines. With `reissue` the statements are kept aside
+    for two persons to decide whether they supersede others.
     """
     bank_account = await _account(runtime, caller, account)
-    asked = Idempotency(
-        key,
-        f"statements/{bank_account}",
-        [("file", data), ("name", name.encode()), ("quarantine", b"%d" % quarantine)],
-        201,
-    )
+    fields = [("file", data), ("name", name.encode()), ("quarantine", b"%d" % quarantine)]
+    if reissue:
+        fields.append(("reissue", b"1"))
+    asked = Idempotency(key, f"statements/{bank_account}", fields, 201)
     # Parsed before it waits for the books, off the event loop.
     command = await run_in_threadpool(
         lambda: read_import(
@@ -114,9 +117,37 @@ async def import_statement(
             profile=profile_named(profile, runtime.settings.data_dir) if profile else None,
             name=name,
             quarantine=quarantine,
+            reissue=reissue,
             idempotency=asked,
         )
     )
+    return await submit(runtime, caller.government, command)
+
+
+class SupersedeBody(Body):
+    """Statements kept aside, in order of their days; the first takes the place named in the path."""
+
+    statements: Annotated[list[Int], Field(max_length=STATEMENTS_MAX)]
+    reason: str
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"statements": [12], "reason": "Ralat dari bank"}]}
+    )
+
+
+@router.post(
+    "/statements/{statement}:supersede",
+    status_code=201,
+    response_model=Proposed,
+    responses=responses(*PROPOSING, *kinds_below(ReconciliationError)),
+    summary="Propose that a reissued statement supersedes one",
+)
+async def propose_supersede(
+    runtime: RuntimeDep, key: Key, caller: Asker, statement: Id, body: SupersedeBody
+) -> Response:
+    """Role `reconciler`, both halves. Lines that recur keep their matches; gone ones lose theirs."""
+    act = SupersedeStatement(tuple(body.statements), (statement,), body.reason)
+    command = Propose(caller.person, act, once(key, f"statements/{statement}:supersede", body))
     return await submit(runtime, caller.government, command)
 
 
@@ -263,11 +294,67 @@ def get_statements(
     after: Place = 0,
     limit: Limit = 100,
 ) -> dict[str, Any]:
-    """In the order they were taken in."""
+    """In the order they were taken in, with what supersedes what."""
     rows = queries.list_statements(
         books.conn, books.government, bank_account=account, status=status, after=after, limit=limit
     )
     return _page(rows, limit)
+
+
+@router.get("/deliveries", responses=responses(*ASKING), summary="List reports and advices")
+def get_deliveries(
+    books: Books,
+    _caller: Asker,
+    account: Annotated[str, Query(max_length=40)] = "",
+    after: Place = 0,
+    limit: Limit = 100,
+) -> dict[str, Any]:
+    """Intraday reports and advices in the order they were taken in."""
+    rows = queries.list_deliveries(
+        books.conn, books.government, bank_account=account, after=after, limit=limit
+    )
+    return _page(rows, limit)
+
+
+@router.get("/provisional-lines", responses=responses(*ASKING), summary="List provisional lines")
+def get_provisional_lines(
+    books: Books,
+    caller: Asker,
+    account: Annotated[str, Query(max_length=40)] = "",
+    confirmed: bool | None = None,
+    after: Place = 0,
+    limit: Limit = 100,
+) -> dict[str, Any]:
+    """
+    What reports and advices told of, by id: `awaiting` the end-of-day statement, `confirmed` by a
+    line of it, or an exception (`amount_differs`, `day_differs`, `text_differs`, `not_booked`).
+    """
+    found = provisional_lines(
+        books.conn,
+        books.government,
+        bank_account=account,
+        is_confirmed=confirmed,
+        after=after,
+        limit=limit,
+    )
+    page = _page([each._asdict() for each in found], limit)
+    commitments = [each.narrative_c for each in found]
+    return {**page, "texts": texts_for(books, caller, commitments)}
+
+
+@router.get("/back-dated-lines", responses=responses(*ASKING), summary="List back-dated lines")
+def get_back_dated_lines(
+    books: Books,
+    _caller: Asker,
+    account: Annotated[str, Query(max_length=40)] = "",
+    after: Place = 0,
+    limit: Limit = 100,
+) -> dict[str, Any]:
+    """Lines booked on a day that an earlier statement had closed, by id."""
+    found = back_dated_lines(
+        books.conn, books.government, bank_account=account, after=after, limit=limit
+    )
+    return _page([{"id": each.line, **each._asdict()} for each in found], limit)
 
 
 @router.get("/bank-lines", responses=responses(*ASKING), summary="List bank lines")

@@ -16,7 +16,27 @@ __all__ = ["same_holder"]
 
 #: Legal forms and forms of address that stand before or behind a name, or don't.
 _DROPPED: Final = frozenset(
-    ["PT", "CV", "UD", "PD", "TBK", "PERSERO", "KOPERASI", "YAYASAN", "BPK", "IBU", "SDR", "SDRI", "H", "HJ", "DR", "DRS", "DRA", "IR", "PROF"]
+    [
+        "PT",
+        "CV",
+        "UD",
+        "PD",
+        "TBK",
+        "PERSERO",
+        "KOPERASI",
+        "YAYASAN",
+        "BPK",
+        "IBU",
+        "SDR",
+        "SDRI",
+        "H",
+        "HJ",
+        "DR",
+        "DRS",
+        "DRA",
+        "IR",
+        "PROF",
+    ]
 )
 _WORD: Final = re.compile(r"[A-Z0-9]+")
 #: A cut name says at least this much.

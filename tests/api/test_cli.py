@@ -403,3 +403,33 @@ def test_help_loads_neither_database_nor_framework(arguments: list[str]) -> None
     )
 
     assert 0 == done.returncode, done.stderr
+
+
+def test_statement_is_superseded_by_proposal_and_listed(book: Book, tmp_path: Path) -> None:
+    """The file is kept aside and proposed; what is told during the day is listed as awaiting."""
+    fee = ":61:2601050105D1,00NTRFNONREF\r\n:86:BIAYA\r\n"
+    report = tmp_path / "now.mt942"
+    report.write_text(
+        f":20:X\r\n:25:{BANK.partition(':')[2]}\r\n:28C:1/1\r\n:34F:IDR0,\r\n{fee}-\r\n"
+    )
+    taken = book.run("statement", "import", report)
+    awaiting = book.json("statement", "awaiting")
+    book.run("statement", "import", statement(tmp_path / "day.sta"))
+    again = statement(tmp_path / "again.sta", lines=f"{fee}{fee.replace('D1', 'C1')}")
+
+    half = book.run("statement", "import", again, "--supersedes", "1", code=2)
+    proposed = book.json(
+        "statement", "import", again, "--supersedes", "1", "--reason", "Ralat bank"
+    )
+    listed = book.json("statement", "list")
+    shown = book.run("statement", "list").stdout
+    missing = book.run("statement", "awaiting").stdout
+
+    assert "0 new lines, 1 statements, 1 provisional lines" in taken.stdout
+    assert [("awaiting", "-1.00")] == [(each["state"], each["amount"]) for each in awaiting]
+    assert "--supersedes and --reason belong together" in half.stderr
+    assert "statement.superseded" == proposed["act"]
+    assert ["admitted", "quarantined"] == [row["status"] for row in listed["statements"]]
+    assert ["intraday"] == [row["kind"] for row in listed["deliveries"]]
+    assert "awaiting_decision" in shown
+    assert "not_booked" in missing

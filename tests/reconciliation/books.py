@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -24,7 +25,14 @@ from ledger.posting import Accepted, post_batch
 from ledger.proposals import Confirm, Propose
 from ledger.session import Command
 from ledger.settings import FOREVER
-from reconciliation import MatchByHand, Reconcile, UndoMatch, check_reconciliation, read_import
+from reconciliation import (
+    MatchByHand,
+    Reconcile,
+    SupersedeStatement,
+    UndoMatch,
+    check_reconciliation,
+    read_import,
+)
 from tests.databases import Database
 
 GOVERNMENT = "36"
@@ -141,6 +149,30 @@ class Book:
         opening = self.balance_sen if opening_sen is None else opening_sen
         return write_camt053(NUMBER, "IDR", 1, Money(opening), on, on, lines, created_at=NOW)
 
+    def report(
+        self,
+        lines: Sequence[OutgoingEntry],
+        *,
+        on: date,
+        kind: str = "camt.052",
+        account: str = NUMBER,
+        currency: str = "IDR",
+        number: int = 1,
+    ) -> bytes:
+        """An intraday report (camt.052 or MT942) or an advice (camt.054) of the day so far."""
+        if kind == "mt942":
+            data = write_mt940(account, currency, number, Money(0), on, on, lines).decode()
+            kept = [row for row in data.split("\r\n") if not row.startswith((":60F:", ":62F:"))]
+            return "\r\n".join([*kept[:3], f":34F:{currency}0,", *kept[3:]]).encode()
+        outer, inner = {
+            "camt.052": ("BkToCstmrAcctRpt", "Rpt"),
+            "camt.054": ("BkToCstmrDbtCdtNtfctn", "Ntfctn"),
+        }[kind]
+        text = write_camt053(account, currency, number, Money(0), on, on, lines, created_at=NOW)
+        found = text.decode().replace("camt.053", kind).replace("BkToCstmrStmt", outer)
+        found = found.replace("<Stmt>", f"<{inner}>").replace("</Stmt>", f"</{inner}>")
+        return re.sub("<Bal>.*</Bal>\n", "", found).encode()
+
     def deliver(
         self, lines: Sequence[OutgoingEntry], *, on: date = date(2026, 11, 11)
     ) -> dict[str, Any]:
@@ -181,6 +213,19 @@ class Book:
         (answer,) = self.do(Confirm(SECOND, proposed["proposal"]))
         return answer
 
+    def keep_aside(self, data: bytes) -> list[int]:
+        """Keep the statements of a file aside as reissued ones; their ids."""
+        answer = self.take(data, reissue=True)
+        assert {"quarantined"} == {each["status"] for each in answer["statements"]}
+        return [each["statement"] for each in answer["statements"]]
+
+    def supersede(self, data: bytes, statement: int, reason: str = "ralat bank") -> dict[str, Any]:
+        """Put the statements of a file in the places from *statement* on, by two persons."""
+        act = SupersedeStatement(tuple(self.keep_aside(data)), (statement,), reason)
+        (proposed,) = self.do(Propose("svc-reconcile", act))
+        (answer,) = self.do(Confirm(SECOND, proposed["proposal"]))
+        return answer
+
     def count(self, table: str, where: str = "1 = 1") -> int:
         """Rows of a table."""
         with reading(self.engine) as conn:
@@ -199,15 +244,23 @@ class Book:
             *("statement_file", "statement_file_content", "statement", "bank_line"),
             *("bank_line_delivery", "book_entry", "open_item", "open_key", "match_member"),
             *("reconciliation_run", "reconciliation_match", "match_undo", "log_leaf"),
-            "private_value",
+            *("delivery", "provisional_line", "provisional_line_delivery", "provisional_booked"),
+            *("reissue", "bank_line_gone", "private_value", "proposal"),
         )
         return {table: self.count(table) for table in tables}
 
     def findings(self) -> list[Finding]:
         """What the check finds, notes left out."""
+        return [finding for finding in self.looked() if finding.severity == "error"]
+
+    def notes(self) -> list[tuple[str, str]]:
+        """(code, key) of what the check notes beside findings."""
+        return [(each.code, each.key) for each in self.looked() if each.severity == "note"]
+
+    def looked(self) -> list[Finding]:
+        """All that the check has to say."""
         with reading(self.engine) as conn:
-            found = list(check_reconciliation(conn, GOVERNMENT))
-        return [finding for finding in found if finding.severity == "error"]
+            return list(check_reconciliation(conn, GOVERNMENT))
 
 
 def _journal(reference: str, sen: int, document_no: str, batch_no: str, on: str) -> PostJournal:

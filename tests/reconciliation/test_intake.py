@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import text
 
 from reconciliation import read_import
-from tests.reconciliation.books import ACCOUNT, NUMBER, OPENING_SEN, Book, out, sp2d
+from tests.reconciliation.books import ACCOUNT, OPENING_SEN, Book, out, sp2d
 
 D11, D12, D13, D14 = (date(2026, 11, day) for day in (11, 12, 13, 14))
 
@@ -52,15 +52,6 @@ def test_day_known_from_one_format_is_confirmed_in_another(book: Book) -> None:
     assert ("admitted", 1) == (answer["statements"][0]["status"], answer["new"])
     assert [("2026-11-12",)] == book.rows("SELECT covers_from FROM statement WHERE chain_n = 2")
     assert [] == book.findings()
-
-
-def test_interim_report_is_refused_as_one(book: Book) -> None:
-    """What is not an end-of-day statement proves no balance and admits no line."""
-    report = f":20:R\n:25:{NUMBER}\n:28C:1/1\n:34F:IDR0,\n:61:2611111111C1,00NTRFX\n-\n"
-    error = book.refused(report.encode())
-
-    assert "not_end_of_day" == error.code
-    assert [] == book.rows("SELECT id FROM statement")
 
 
 def test_lines_equal_in_one_file_are_both_kept(book: Book) -> None:

@@ -381,6 +381,36 @@ def _statements(engine: Engine) -> None:
     for data, profile in ((_BCA, "bca-bisnis"), (_BRI, "bri-cms")):
         book.do(read_import("svc-reconcile", OTHER, data.encode(), profile=profile))
     book.do(Reconcile("svc-reconcile", OTHER))
+    _deliveries(book)
+
+
+def _deliveries(book: Book) -> None:
+    """A day told of in reports, closed, told of again, and issued anew."""
+    day = date(2026, 11, 13)
+    told = OutgoingEntry(
+        day,
+        Money(9_00),
+        "/EREF/P26-00000001/NAME/CV CONTOH JAYA/REMI/TAGIHAN",
+        reference="REF2",
+        bank_reference="BNK9",
+        entry_on=day,
+        reversal=True,
+    )
+    fee, other = out(-3_00, "BIAYA", on=day), out(-4_00, "TIDAK JADI", on=day)
+    report = book.report([told, fee, other], on=day, kind="mt942").decode()
+    pending = ":61:261113ED5,00NTRFNONREF"
+    book.take(report.replace("\r\n-\r\n", f"\r\n{pending}\r\n-\r\n").encode())
+    timed = book.report([fee, fee], on=day).replace(
+        b"<BookgDt><Dt>2026-11-13</Dt>", b"<BookgDt><DtTm>2026-11-13T09:10:11+07:00</DtTm>"
+    )
+    book.take(timed)
+    answer = book.deliver([told, told, fee], on=day)
+    book.take(book.report([told, told], on=day, kind="camt.054"))
+    book.reconcile()
+    opening = book.balance_sen - 2 * told.amount.sen - fee.amount.sen
+    since = date(2026, 11, 12)
+    reissue = book.statement([told, told], on=day, opening_sen=opening, since=since)
+    book.supersede(reissue, answer["statements"][0]["statement"])
 
 
 # --- ends --------------------------------------------------------------------------------------

@@ -78,7 +78,15 @@ KEYS: Final[dict[str, Sequence[Sequence[str]]]] = {
 #: Tables whose rows a digest in a leaf covers together: the columns that name the group, and why.
 GROUPS: Final[dict[str, tuple[str, Sequence[str], str]]] = {
     "bank_line_delivery": ("", ("statement_id",), "one digest covers what a statement confirmed"),
+    "bank_line_gone": ("", ("statement_id",), "one digest covers what a reissued statement lacks"),
     "budget_load_entry": ("", ("load_n",), "an entry that a later load replaced has no line left"),
+    "provisional_booked": ("", ("leaf_index",), "one digest covers what an act confirmed"),
+    "provisional_line": ("", ("delivery_id",), "one digest covers the lines of a delivery"),
+    "provisional_line_delivery": (
+        "",
+        ("delivery_id",),
+        "one digest covers what a delivery told of again",
+    ),
     "reconciliation_match": ("run ", ("run_id",), "one digest covers the matches of a run"),
 }
 
