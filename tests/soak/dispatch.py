@@ -342,7 +342,7 @@ def pay(engine: Engine, workers: Workers, payments: int, kills: int, chance: ran
         open_ = sum(now[each] for each in OPEN)
         moved = payments - now["queued"]
         due = workers.kills < kills and (
-            workers.kills < kills * moved / payments or time.monotonic() - killed_at > 3.0
+            workers.kills < kills * moved / payments or time.monotonic() - killed_at > 8.0
         )
         if due and time.monotonic() - killed_at > 0.3 + chance.random():
             workers.kill_one(chance)
