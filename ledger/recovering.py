@@ -332,6 +332,6 @@ def _doubt_payments(conn: Connection, batch: Batch, *, by: str, today: str, reas
         for some in chunks([str(row[1]) for row in rows], CHUNK):
             conn.execute(
                 update(t.dispatch)
-                .where(o.government == batch.government, o.payment_id.in_(some), o.is_open == 0)
-                .values(is_open=1)
+                .where(o.government == batch.government, o.payment_id.in_(some), o.stage != "asked")
+                .values(stage="asked")
             )

@@ -461,7 +461,8 @@ payment_move: Final = table(
     leaf_index=INT,
 )
 #: The outbox: one row for each payment of a signed list, written with that signature. `channel` is how
-#: the bank account's orders left on that day. `held`, `tries`, `next_at` and `is_open` move; `next_at`
+#: the bank account's orders left on that day. `held`, `stage`, `tries` and `next_at` move: a row is
+#: waiting, asked (the bank was) or closed; `next_at`
 #: is the UTC instant from which a worker may look at the row again, empty for at once.
 dispatch: Final = table(
     "dispatch",
@@ -473,7 +474,7 @@ dispatch: Final = table(
     transfer_on=TEXT,
     leaf_index=INT,
     held=INT,
-    is_open=INT,
+    stage=TEXT,
     tries=INT,
     next_at=TEXT,
 )

@@ -30,6 +30,7 @@ __all__ = [
     "channel_of",
     "contradicts",
     "may_call",
+    "stage_of",
     "steps_of",
 ]
 
@@ -41,6 +42,9 @@ CHANNELS: Final = (FILE, "snap")
 
 #: States in which the bank may still act on a payment of a signed list.
 OPEN_STATES: Final = ("queued", "sent", "accepted", "unknown")
+
+#: Where an order stands in the outbox, by its payment's state; in any other state it is closed.
+_STAGES: Final = {"queued": "waiting", "sent": "asked", "accepted": "asked", "unknown": "asked"}
 
 SOURCES: Final = ("reply", "silence", "status", "callback", "statement")
 MEANINGS: Final = (
@@ -86,6 +90,11 @@ def channel_of(policies: Iterable[tuple[str, str, str]], bank_account: str, on: 
             if account == bank_account:
                 channel = chosen
     return channel
+
+
+def stage_of(state: str) -> str:
+    """Where an order in the outbox stands: waiting, asked or closed."""
+    return _STAGES.get(state, "closed")
 
 
 def may_call(state: str, answers: Iterable[Iterable[str]]) -> bool:

@@ -103,7 +103,7 @@ def list_attention(
             or_(
                 contradiction,
                 and_(
-                    o.is_open == 1,
+                    o.stage != "closed",
                     or_(
                         and_(p.state == "unknown", conflict),
                         and_(p.state.in_(("unknown", "accepted", "sent")), o.tries >= _TRIES),

@@ -14,7 +14,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from ledger import tables as t
-from ledger.documents.calls import CHANNEL_POLICY, OPEN_STATES, channel_of, may_call
+from ledger.documents.calls import CHANNEL_POLICY, channel_of, may_call, stage_of
 from ledger.documents.content import AdviceContent
 from ledger.documents.payment_store import StoredPayment
 from ledger.findings import Finding
@@ -33,7 +33,7 @@ _DERIVED = (
     "transfer_on",
     "leaf_index",
     "held",
-    "is_open",
+    "stage",
 )
 
 
@@ -67,7 +67,7 @@ class DispatchReplay:
                 "transfer_on": content.transfer_on,
                 "leaf_index": leaf.index,
                 "held": 0,
-                "is_open": 1,
+                "stage": "waiting",
             }
 
     def held(self, leaf: Leaf) -> None:
@@ -139,7 +139,7 @@ def check_dispatch(
     """The rows of the outbox, the calls, the answers and the pauses."""
     for (payment,), row in replay.orders.items():
         known = payments.get(payment)
-        row["is_open"] = int(known is not None and known.state in OPEN_STATES)
+        row["stage"] = stage_of(known.state if known is not None else "")
     yield from check_rows(
         conn, government, t.dispatch, ("payment_id",), replay.orders, columns=_DERIVED
     )

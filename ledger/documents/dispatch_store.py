@@ -14,6 +14,7 @@ from sqlalchemy import Connection, and_, case, func, select, update
 
 from audit import bulk
 from ledger import tables as t
+from ledger.documents.calls import stage_of
 from ledger.documents.payment_store import CHUNK, StoredPayment, chunks
 from ledger.session import Session
 
@@ -135,7 +136,7 @@ def add_orders(
                 transfer_on,
                 leaf_index,
                 0,
-                1,
+                "waiting",
                 0,
                 "",
             )
@@ -303,7 +304,7 @@ def find_due(
         )
         .where(
             o.government == government,
-            o.is_open == 1,
+            o.stage.in_({stage_of(state) for state in states}),
             o.next_at <= now,
             o.channel != "file",
             o.bank_account.in_(accounts),
@@ -389,7 +390,7 @@ def find_open(conn: Connection, government: str, bank_account: str) -> dict[str,
             )
             .where(
                 o.government == government,
-                o.is_open == 1,
+                o.stage == "asked",
                 o.channel != "file",
                 o.bank_account == bank_account,
                 p.state.in_(("sent", "accepted", "unknown")),
@@ -427,7 +428,7 @@ def backlog(conn: Connection, government: str) -> list[tuple[str, str, int]]:
             .select_from(
                 t.dispatch.join(t.payment, and_(p.government == o.government, p.id == o.payment_id))
             )
-            .where(o.government == government, o.is_open == 1)
+            .where(o.government == government, o.stage != "closed")
             .group_by(o.bank_account, p.state)
             .order_by(o.bank_account, p.state)
         )

@@ -15,7 +15,7 @@ from sqlalchemy import Connection, select, update
 
 from audit import bulk
 from ledger import tables as t
-from ledger.documents.calls import OPEN_STATES
+from ledger.documents.calls import stage_of
 from ledger.documents.errors import UnknownPaymentError
 from ledger.documents.journals import PPKD
 from ledger.documents.payments import check_step
@@ -149,8 +149,8 @@ def step_all(
     Move payments on, all in one way. Raises PaymentMoveNotAllowedError before anything is written.
 
     *leaf_index* and *evidence_sha256* are the act's, or one for each payment; *journals* names the journal of a payment,
-    where its step booked one; *advice_list* is the list that takes them. Rows of the outbox are open
-    while the bank may still act on a payment.
+    where its step booked one; *advice_list* is the list that takes them. Rows of the outbox
+    follow (`stage_of`).
     """
     for payment in payments:
         check_step(payment.id, payment.state, target)
@@ -195,9 +195,9 @@ def step_all(
                 .where(
                     o.government == session.government,
                     o.payment_id.in_(some),
-                    o.is_open != int(target in OPEN_STATES),
+                    o.stage != stage_of(target),
                 )
-                .values(is_open=int(target in OPEN_STATES))
+                .values(stage=stage_of(target))
             )
 
 

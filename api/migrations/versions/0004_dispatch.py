@@ -26,10 +26,10 @@ depends_on = None
 
 TABLES = """
 CREATE TABLE dispatch (government {text} NOT NULL, payment_id {text} NOT NULL, advice_list_id {text} NOT NULL, bank_account {text} NOT NULL, channel {text} NOT NULL CHECK (channel <> ''),
-  transfer_on {text} NOT NULL, leaf_index {int} NOT NULL, held {int} NOT NULL CHECK (held IN (0, 1)), is_open {int} NOT NULL CHECK (is_open IN (0, 1)),
+  transfer_on {text} NOT NULL, leaf_index {int} NOT NULL, held {int} NOT NULL CHECK (held IN (0, 1)), stage {text} NOT NULL CHECK (stage IN ('waiting', 'asked', 'closed')),
   tries {int} NOT NULL CHECK (tries >= 0), next_at {text} NOT NULL, PRIMARY KEY (government, payment_id),
   FOREIGN KEY (government, payment_id) REFERENCES payment (government, id)) {hot};
-CREATE INDEX dispatch_by_due ON dispatch (next_at, payment_id, government) WHERE is_open = 1;
+CREATE INDEX dispatch_by_due ON dispatch (stage, next_at, payment_id, government) WHERE stage <> 'closed';
 CREATE TABLE dispatch_pause (government {text} NOT NULL, bank_account {text} NOT NULL, n {int} NOT NULL CHECK (n > 0), paused {int} NOT NULL CHECK (paused IN (0, 1)),
   person_id {text} NOT NULL, reason_c {text} NOT NULL, leaf_index {int} NOT NULL, PRIMARY KEY (government, bank_account, n),
   FOREIGN KEY (government, bank_account) REFERENCES bank_account (government, id)) {strict};
@@ -54,7 +54,7 @@ COUNTERS: dict[str, tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]] = 
     "dispatch": (
         ("government", "payment_id"),
         ("advice_list_id", "bank_account", "channel", "transfer_on", "leaf_index"),
-        ("held", "is_open", "tries", "next_at"),
+        ("held", "stage", "tries", "next_at"),
     ),
 }
 

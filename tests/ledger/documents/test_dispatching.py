@@ -152,8 +152,8 @@ def rows(office: Office, sql: str) -> Sequence[Sequence[Any]]:
 def test_order_is_in_the_outbox_with_its_lists_signature_and_leaves_once(office: Office) -> None:
     """Signed, called, answered, paid: each is a row with its leaf, and the books know the rest."""
     (payment,) = queued(office)
-    assert [("snap", 0, 1)] == rows(
-        office, "SELECT channel, held, is_open FROM dispatch WHERE government = :g"
+    assert [("snap", 0, "waiting")] == rows(
+        office, "SELECT channel, held, stage FROM dispatch WHERE government = :g"
     )
     called = call(office, payment)
     again = call(office, payment)
@@ -169,7 +169,7 @@ def test_order_is_in_the_outbox_with_its_lists_signature_and_leaves_once(office:
         "SELECT source, meaning, http_status, code, bank_reference FROM payment_answer"
         " WHERE government = :g",
     )
-    assert [(0,)] == rows(office, "SELECT is_open FROM dispatch WHERE government = :g")
+    assert [("closed",)] == rows(office, "SELECT stage FROM dispatch WHERE government = :g")
     assert [] == office.findings()
 
 
@@ -478,7 +478,7 @@ def test_question_to_the_bank_is_taken_by_one_worker(on_cair: Office) -> None:
         ("UPDATE dispatch SET channel = 'file'", "append_only"),
         (
             "INSERT INTO dispatch SELECT government, payment_id || 'x', advice_list_id,"
-            " bank_account, channel, transfer_on, leaf_index, 0, 1, 0, '' FROM dispatch",
+            " bank_account, channel, transfer_on, leaf_index, 0, 'waiting', 0, '' FROM dispatch",
             "dispatch_signed",
         ),
     ],
