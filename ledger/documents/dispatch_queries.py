@@ -105,7 +105,7 @@ def list_attention(
                 and_(
                     o.stage != "closed",
                     or_(
-                        and_(p.state == "unknown", conflict),
+                        conflict,
                         and_(p.state.in_(("unknown", "accepted", "sent")), o.tries >= _TRIES),
                         and_(p.state == "queued", o.tries > 0),
                     ),
