@@ -67,11 +67,12 @@ format: dev-setup ## bring the code into form
 bench: setup postgres ## speed, with its yardsticks: make bench ARGS="post http"
 	@for name in $(or $(ARGS),post http audit); do $(VENV)/bin/rkud bench "$$name"; done
 
-soak: dev-setup postgres ## minutes long: a race, kills under load, an edit of every column
+soak: dev-setup postgres ## long: a race, kills under load, an edit of every column, payments through a bad bank
 	@$(PY) -m tests.soak.race
 	@$(PY) -m tests.soak.kill
 	@$(PY) -m tests.soak.edits
 	@$(PY) -m tests.soak.edits --engine postgresql
+	@$(PY) -m tests.soak.dispatch
 
 explore: dev-setup postgres ## property tests with new random cases: make explore ARGS=20
 	@for n in $$(seq $(or $(ARGS),5)); do \

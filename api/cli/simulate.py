@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from api.cli import connections
 from api.cli.teaching import prose, table, taught
 
 __all__ = ["add_to"]
@@ -54,6 +55,7 @@ def _lesson() -> str:
 
 def add_to(app: typer.Typer) -> None:
     """Put the command into the tree."""
+    connections.add_to(_bank)
     app.add_typer(_bank, name="bank")
 
 

@@ -19,7 +19,7 @@ from audit.database import log_edge
 from ledger.settings import Settings as BookSettings
 from ledger.settings_shell import settings_of
 
-__all__ = ["DispatcherUnknownError", "Running", "dispatcher_of", "make_worker"]
+__all__ = ["DispatcherUnknownError", "Running", "book_of", "dispatcher_of", "make_worker"]
 
 
 class DispatcherUnknownError(ApiError):
@@ -66,7 +66,7 @@ def make_worker(
 
     Raises: BanksFileMissingError, InvalidConnectionError, NoChannelError, DispatcherUnknownError.
     """
-    book = _book(engine, government)
+    book = book_of(engine, government)
     today = local_day(clock(), book.zone)
     connections = connections_of(settings.banks())
     clients = clients_of(book, connections, clock, today)
@@ -105,7 +105,7 @@ def make_worker(
     return Running(worker, checkpoints)
 
 
-def _book(engine: Engine, government: str) -> BookSettings:
+def book_of(engine: Engine, government: str) -> BookSettings:
     with reading(engine) as conn:
         rev = conn.execute(
             select(log_edge.c.config_rev).where(log_edge.c.government == government)

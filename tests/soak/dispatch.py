@@ -28,6 +28,7 @@ from contextlib import ExitStack, contextmanager
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from pydantic import SecretStr
 from sqlalchemy import Engine, text
@@ -174,10 +175,18 @@ class Bank:
                 *(sys.executable, "-m", "bank_adapters.simulator", "serve"),
                 *("--directory", str(self.folder), "--faults", str(self._faults)),
                 *("--callbacks-to", self._callbacks_to, "--synchronous", "NORMAL"),
+                *("--port", str(self._port)),
             ],
-            stdout=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
             stderr=(self.folder.parent / "bank.log").open("ab"),
         )
+
+    def ready(self) -> str:
+        """Where it serves, once it does."""
+        if self.process is None or self.process.stdout is None:
+            raise SystemExit("the bank was not started")
+        line = self.process.stdout.readline()
+        return "http://" + urlsplit(json.loads(line)["ready"]).netloc
 
     def tell(self, command: str, *arguments: str) -> dict[str, Any]:
         """One of its commands."""
@@ -274,6 +283,19 @@ def new_book(folder: Path, engine: str, recognition: str) -> Iterator[Book]:
             ),
         )
         yield Book(environment, url, data)
+
+
+def connect(bank: Bank, book: Book, payees: Sequence[tuple[str, str, str]]) -> None:
+    """Make the bank, tell the book how to reach it, and start it."""
+    credentials = bank.prepare(payees)
+    banks = book.folder / "banks"
+    banks.mkdir(mode=0o700)
+    (banks / "secret").write_text(credentials["client_secret"])
+    root = credentials["base_path"].removesuffix("/v1.0")
+    bank.serve()
+    credentials["base_url"] = bank.ready()
+    (banks / "banks.toml").write_text(_BANKS.format(root=root, **credentials))
+    (banks / "rails.toml").write_text(_RAILS)
 
 
 def make_orders(
@@ -505,16 +527,7 @@ def main() -> int:
         stack.callback(server.stop)
         callbacks = f"http://127.0.0.1:{server.port}/v1/governments/{GOVERNMENT}/banks/simulated"
         bank = Bank(folder / "bank", script, callbacks, server.port + 1)
-        credentials = bank.prepare(payees)
-        banks = book.folder / "banks"
-        banks.mkdir(mode=0o700)
-        secret = banks / "secret"
-        secret.write_text(credentials["client_secret"])
-        secret.chmod(0o600)
-        root = credentials["base_path"].removesuffix("/v1.0")
-        (banks / "banks.toml").write_text(_BANKS.format(root=root, **credentials))
-        (banks / "rails.toml").write_text(_RAILS)
-        bank.serve()
+        connect(bank, book, payees)
         stack.callback(bank.stop)
         server.wait_ready()
         make_orders(engine, asked.payments, payees, asked.seed)
