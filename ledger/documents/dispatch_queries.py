@@ -80,7 +80,10 @@ def list_attention(
     done = _last(p, ("done",))
     contradiction = or_(
         and_(p.state == "paid", _last(p, ("refused", "conflict")) > done),
-        and_(p.state == "rejected", _last(p, ("done", "returned", "conflict")) > 0),
+        and_(
+            p.state == "rejected",
+            _last(p, ("done", "returned", "conflict")) > _last(p, ("refused",)),
+        ),
     )
     query = (
         select(
