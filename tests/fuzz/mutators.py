@@ -135,7 +135,7 @@ def _csv(data: bytes, rng: Random, change: Change, words: list[bytes]) -> bytes:
         return name + b"\n" + _lines(content, rng, change, words)
     lines = content.split(b"\n")
     n = rng.randrange(len(lines))
-    mark = max(b";,|\t", key=lambda each: lines[n].count(each))
+    mark = max(b";,|\t", key=lines[n].count)
     cells = lines[n].split(bytes([mark]))
     k = rng.randrange(len(cells))
     if kind < 80:

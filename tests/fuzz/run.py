@@ -32,9 +32,6 @@ def main() -> None:
         "--corpus", type=Path, help="folder that grows (default: fuzz-corpus/TARGET)"
     )
     parser.add_argument(
-        "--seeds", type=Path, action="append", default=[], help="more files to begin with"
-    )
-    parser.add_argument(
         "--seed", type=int, default=0, help="of the random choices; 0: by the clock"
     )
     parser.add_argument("--size", type=int, default=4096, help="longest input in bytes")
@@ -42,10 +39,7 @@ def main() -> None:
     target = targets.TARGETS[asked.target]
     corpus = asked.corpus or Path("fuzz-corpus") / target.name
     corpus.mkdir(parents=True, exist_ok=True)
-    first = targets.all_seeds(target) + [
-        path.read_bytes() for path in asked.seeds if path.is_file()
-    ]
-    for n, seed in enumerate(first):
+    for n, seed in enumerate(targets.all_seeds(target)):
         (corpus / f"seed-{n:05d}").write_bytes(seed)
     words = corpus.parent / f"{target.name}.dict"
     words.write_text(targets.dictionary(target))

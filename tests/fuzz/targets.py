@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import warnings
 import zipfile
@@ -39,8 +40,6 @@ def kept(name: str) -> list[bytes]:
 
 def keep(name: str, units: list[bytes]) -> Path:
     """Write the corpus of a target, the same bytes for the same units."""
-    import hashlib
-
     KEPT.mkdir(exist_ok=True)
     path = KEPT / f"{name}.zip"
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
