@@ -5,12 +5,15 @@ Each mutator is given *change*, the fuzzer's own mutation of bytes, and uses it 
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable
+from copy import deepcopy
 from random import Random
+from typing import Any
 
 from bank_adapters.statements.profile import all_profiles
-from tests.fuzz.targets import MEMBER, TARGETS, members, split_csv
+from tests.fuzz.targets import MEMBER, PAGE, TARGETS, members, split_csv
 
 Change = Callable[[bytes], bytes]
 
@@ -22,7 +25,9 @@ _NUMBERS = (b"0", b"1", b"2", b"00", b"99", b"100", b"999999999", b"1" + b"0" * 
 
 def mutate(target: str, data: bytes, rng: Random, change: Change) -> bytes:
     """One change of a fuzzer's bytes for *target*."""
-    if target == "camt":
+    if target == "snap":
+        return _pages(data, rng, change, _WORDS[target])
+    if target in {"camt", "pain002"}:
         return _xml(data, rng, change, _WORDS[target])
     if target == "csv":
         return _csv(data, rng, change, _WORDS[target])
@@ -152,6 +157,73 @@ def _csv(data: bytes, rng: Random, change: Change, words: list[bytes]) -> bytes:
         del cells[k]
     lines[n] = bytes([mark]).join(cells)
     return name + b"\n" + b"\n".join(lines)
+
+
+_ODD = (
+    None,
+    True,
+    0,
+    -1,
+    10**400,
+    "",
+    "0.00",
+    "1",
+    "-1.00",
+    "1E5",
+    [],
+    {},
+    [None],
+    "2026-03-05T10:00:01",
+)
+
+
+def _pages(data: bytes, rng: Random, change: Change, words: list[bytes]) -> bytes:
+    """JSON bodies changed as text, or as the tree that they are."""
+    pages = data.split(PAGE)
+    n = rng.randrange(len(pages))
+    kind = rng.randrange(10)
+    if kind == 0:
+        pages.insert(n, rng.choice(pages))
+    elif kind == 1 and len(pages) > 1:
+        del pages[n]
+    elif kind < 5:
+        pages[n] = _lines(pages[n], rng, change, words)
+    else:
+        try:
+            tree = json.loads(pages[n])
+        except (ValueError, RecursionError):
+            return change(data)
+        _change_tree(tree, rng, words)
+        pages[n] = json.dumps(tree).encode()
+    return PAGE.join(pages)
+
+
+def _change_tree(tree: Any, rng: Random, words: list[bytes]) -> None:
+    """One value of the tree replaced, dropped, doubled or moved, in place."""
+    places: list[tuple[Any, Any]] = []
+    waiting = [tree]
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, dict | list):
+            keys = list(node) if isinstance(node, dict) else range(len(node))
+            places += [(node, key) for key in keys]
+            waiting += [node[key] for key in keys]
+    if not places:
+        return
+    node, key = rng.choice(places)
+    kind = rng.randrange(5)
+    other, other_key = rng.choice(places)
+    if kind == 0:
+        node[key] = rng.choice(_ODD)
+    elif kind == 1:
+        node[key] = deepcopy(other[other_key])
+    elif kind == 2:
+        del node[key]
+    elif kind == 3 and isinstance(node, list):
+        node.insert(key, deepcopy(node[key]))
+    elif isinstance(node[key], str):
+        text = rng.choice((rng.choice(words).decode(), node[key] + "0", node[key][:-1]))
+        node[key] = _number(text.encode(), rng).decode()
 
 
 def _archive(data: bytes, rng: Random, change: Change, words: list[bytes]) -> bytes:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import json
 import warnings
 import zipfile
 from collections.abc import Callable
@@ -11,7 +12,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bank_adapters import BankAdapterError, read_statement_file
+from bank_adapters.payments.pain001 import SentBlock, SentMessage
+from bank_adapters.payments.pain002 import answers_of
+from bank_adapters.payments.pain002_xml import read_pain002
 from bank_adapters.statements.profile import all_profiles
+from bank_adapters.statements.snap import read_snap_pages
+from ledger.money import Money
 from tests.bank_adapters import camt_messages, workbooks
 from tests.fuzz import claims
 
@@ -116,6 +122,43 @@ def run_detect(data: bytes) -> bool:
     except BankAdapterError as refusal:
         return _refused(refusal)
     claims.check(read.to_json())
+    return True
+
+
+PAGE = b"\n---\n"
+
+
+def run_snap(data: bytes) -> bool:
+    """Bodies of service 14, one behind the other."""
+    pages = data.split(PAGE)
+    try:
+        read = read_snap_pages(pages)
+    except BankAdapterError as refusal:
+        return _refused(refusal)
+    printed = read.to_json()
+    claims.check(printed)
+    claims.check_snap(printed, pages)
+    return True
+
+
+SENT = SentMessage(
+    "MSG-1",
+    (
+        SentBlock("PMT-A", {"R1": Money(100_00), "R2": Money(200_00)}),
+        SentBlock("PMT-B", {"R3": Money(300_00)}),
+    ),
+)
+
+
+def run_pain002(data: bytes) -> bool:
+    try:
+        report = read_pain002([data])
+        answers_of(report, None)
+        answers, _ = answers_of(report, SENT)
+    except BankAdapterError as refusal:
+        return _refused(refusal)
+    said = [(each.reference, each.answer.meaning) for each in answers]
+    claims.check_status_report(said, set(SENT.amounts), data)
     return True
 
 
@@ -243,6 +286,64 @@ def _zip_seeds() -> list[bytes]:
     return archives + [unpacked(data) for data in archives] + made
 
 
+def _snap_rows(first: int, units: list[int]) -> list[dict[str, object]]:
+    rows: list[dict[str, object]] = []
+    for n, each in enumerate(units, first):
+        idr = {"value": f"{abs(each)}.00", "currency": "IDR"}
+        end = {"value": f"{1000 + sum(units[: n - first + 1])}.00", "currency": "IDR"}
+        rows.append(
+            {
+                "amount": idr,
+                "transactionDate": f"2026-03-05T10:00:{n:02d}+07:00",
+                "remark": f"SP2D {n}",
+                "transactionId": f"T{n}",
+                "type": "CREDIT" if each > 0 else "DEBIT",
+                "transactionDetailStatus": "SUCCESS",
+                "detailBalance": {"endAmount": [{"amount": end}]},
+            }
+        )
+    return rows
+
+
+def _snap_seeds() -> list[bytes]:
+    figure = {"value": "1000.00", "currency": "IDR", "dateTime": "2026-03-05T00:00:00+07:00"}
+    whole = {"responseCode": "2001400", "responseMessage": "Successful"}
+    balance = [{"startingBalance": figure, "endingBalance": figure | {"value": "1040.00"}}]
+    total = {"numberOfEntries": "1", "amount": {"value": "50.00", "currency": "IDR"}}
+    one = whole | {"balance": balance, "detailData": _snap_rows(1, [50, -10])}
+    one |= {"totalCreditEntries": total}
+    two = whole | {"hasMore": "Y", "lastRecordDateTime": "2026-03-05T10:00:02+07:00"}
+    two |= {"detailData": _snap_rows(1, [50, -10])}
+    three = whole | {"hasMore": "N", "detailData": _snap_rows(2, [-10, 7])}
+    pages = [json.dumps(each).encode() for each in (one, two, three)]
+    return [pages[0], PAGE.join(pages[1:]), PAGE.join(pages[:0:-1])]
+
+
+def _pain002_seeds() -> list[bytes]:
+    def tx(reference: str, status: str) -> str:
+        amount = "<OrgnlTxRef><Amt><InstdAmt Ccy='IDR'>100.00</InstdAmt></Amt></OrgnlTxRef>"
+        return (
+            f"<TxInfAndSts><OrgnlEndToEndId>{reference}</OrgnlEndToEndId><TxSts>{status}</TxSts>"
+            f"<StsRsnInf><Rsn><Cd>AC04</Cd></Rsn></StsRsnInf>{amount}</TxInfAndSts>"
+        )
+
+    def whole(group: str, *transactions: str) -> bytes:
+        return (
+            "<Document xmlns='urn:iso:std:iso:20022:tech:xsd:pain.002.001.10'><CstmrPmtStsRpt>"
+            "<GrpHdr><MsgId>B</MsgId></GrpHdr><OrgnlGrpInfAndSts><OrgnlMsgId>MSG-1</OrgnlMsgId>"
+            f"<OrgnlNbOfTxs>3</OrgnlNbOfTxs><OrgnlCtrlSum>600</OrgnlCtrlSum>{group}"
+            "</OrgnlGrpInfAndSts><OrgnlPmtInfAndSts><OrgnlPmtInfId>PMT-A</OrgnlPmtInfId>"
+            f"<PmtInfSts>PART</PmtInfSts>{''.join(transactions)}</OrgnlPmtInfAndSts>"
+            "</CstmrPmtStsRpt></Document>"
+        ).encode()
+
+    return [
+        whole("<GrpSts>ACSC</GrpSts>", tx("R1", "ACSC")),
+        whole("", tx("R1", "RJCT"), tx("R2", "ACSP")),
+        whole("<GrpSts>RJCT</GrpSts>"),
+    ]
+
+
 _XML = (
     "<",
     "/>",
@@ -334,6 +435,36 @@ _CSV = (
     ),
     *("1.000", "0,00", "5,00-", '="001"', "'", "23:59:59", "Tanggal", "Uraian", "Debet", "Kredit"),
 )
+_PAIN002 = (
+    *("OrgnlGrpInfAndSts", "OrgnlPmtInfAndSts", "TxInfAndSts", "OrgnlMsgId", "GrpSts", "PmtInfSts"),
+    *("TxSts", "OrgnlEndToEndId", "OrgnlInstrId", "OrgnlPmtInfId", "OrgnlNbOfTxs", "OrgnlCtrlSum"),
+    *("ACSC", "ACCC", "ACSP", "RJCT", "PART", "PDNG", "R1", "R2", "R3", "PMT-A", "PMT-B", "MSG-1"),
+    *("NOTPROVIDED", "100.00", "InstdAmt", "StsRsnInf", "AddtlInf", "pain.002.001.02"),
+)
+_SNAP = (
+    *("detailData", "balance", "startAmount", "endAmount", "amount", "value", "currency", "type"),
+    *(
+        "CREDIT",
+        "DEBIT",
+        "hasMore",
+        "Y",
+        "N",
+        "IDR",
+        "USD",
+        "ERROR CORECTION",
+        "lastRecordDateTime",
+    ),
+    *(
+        "2026-02-30T00:00:00+07:00",
+        "2026-03-05T10:00:01",
+        "null",
+        "true",
+        "{}",
+        "[]",
+        "1e400",
+        "\n---\n",
+    ),
+)
 _XLSX = (
     *(
         "<row r='1'>",
@@ -366,6 +497,8 @@ TARGETS = {
         Target("mt940", run_mt940, _mt940_seeds, _MT940),
         Target("camt", run_camt, _camt_seeds, _XML + _CAMT),
         Target("csv", run_csv, _csv_seeds, _CSV),
+        Target("snap", run_snap, _snap_seeds, _SNAP),
+        Target("pain002", run_pain002, _pain002_seeds, _XML + _PAIN002),
         Target("detect", run_detect, _detect_seeds, _MT940 + _CSV + _XML),
         Target("xlsx", run_archive, _xlsx_seeds, _XML + _XLSX),
         Target("zip", run_archive, _zip_seeds, _MT940 + _CSV + ("PK\x03\x04", "PK\x05\x06")),

@@ -14,13 +14,11 @@ from tests.fuzz import claims, mutators, targets
 
 SECONDS_MAX = 5
 MT940 = (
-    ":20:X\n:25:1\n:28C:1/1\n:60F:C260208IDR100,00\n:61:2602090209C5,00NTRFA\n"
-    ":61:2602090209RC1,00NTRFB\n:62F:C260209IDR104,00\n-\n"
-).encode()
+    b":20:X\n:25:1\n:28C:1/1\n:60F:C260208IDR100,00\n:61:2602090209C5,00NTRFA\n"
+    b":61:2602090209RC1,00NTRFB\n:62F:C260209IDR104,00\n-\n"
+)
 CAMT = camt(whole(entry("5.00"), entry("2.00", "DBIT"), closing="103.00"))
-CSV = (
-    "Tanggal;Uraian;Debet;Kredit;Saldo\n02-03-2026;A;;5,00;105,00\n03-03-2026;B;1,00;;104,00\n"
-).encode()
+CSV = b"Tanggal;Uraian;Debet;Kredit;Saldo\n02-03-2026;A;;5,00;105,00\n03-03-2026;B;1,00;;104,00\n"
 
 
 @pytest.mark.parametrize("name", targets.TARGETS)
