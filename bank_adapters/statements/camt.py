@@ -34,6 +34,7 @@ from bank_adapters.statements.statement import (
     StatementLine,
     Status,
     Warning_,
+    check_count,
     check_sum,
 )
 
@@ -91,6 +92,7 @@ def read_camt(data: bytes) -> tuple[list[Statement], list[Warning_]]:
             lines.append(part)
         else:
             statements.append(replace(part, lines=tuple(lines)))
+            check_count(len(statements))
             lines = []
     return statements, warnings
 

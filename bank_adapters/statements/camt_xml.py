@@ -29,6 +29,8 @@ from bank_adapters.xml_bytes import CHUNK_BYTES, DEPTH_MAX, check_declared, pars
 __all__ = ["CHUNK_BYTES", "FORMAT", "End", "Entry", "Fields", "Head", "Part", "read_parts"]
 
 FORMAT: Final = "camt"
+#: Elements that differ in name or place; each is remembered. A message uses a few hundred.
+_NAMES_MAX: Final = 10_000
 _NAMESPACE: Final = re.compile(
     r"urn:(?:iso|swift):.*?((?:camt|pain|pacs|head|admi)\.[0-9]{3})\.[0-9]{3}(?:\.[0-9]{2})?"
 )
@@ -215,6 +217,8 @@ class _Node(dict[str, "_Node"]):
         "parent",
         "path",
         "repeated",
+        "root",
+        "size",
     )
 
     def __init__(self, parent: _Node | None, name: str) -> None:
@@ -222,6 +226,9 @@ class _Node(dict[str, "_Node"]):
         self.parent = parent
         self.local = name.rpartition(" ")[2]
         self.depth: int = 0 if parent is None else parent.depth + 1
+        self.root: _Node = self if parent is None else parent.root
+        #: Of the root: how many the tree has.
+        self.size = 0
         #: The message that this element is, or in which it stands.
         self.message = ""
         #: Whether it is the message itself: statements stand right below it and nowhere else.
@@ -238,6 +245,9 @@ class _Node(dict[str, "_Node"]):
         node = _Node(self, name)
         if node.depth > DEPTH_MAX:
             raise MalformedXmlError(f"more than {DEPTH_MAX} elements within each other")
+        self.root.size += 1
+        if self.root.size > _NAMES_MAX:
+            raise MalformedXmlError(f"more than {_NAMES_MAX} different elements")
         if self.message:
             node.message = self.message
             node.opens, node.context = _opened(self, node.local)

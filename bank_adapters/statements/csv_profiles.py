@@ -33,7 +33,13 @@ from bank_adapters.statements.csv_checks import (
     statement_of_rows,
 )
 from bank_adapters.statements.profile import Profile, header_name
-from bank_adapters.statements.statement import Statement, StatementLine, Status, Warning_
+from bank_adapters.statements.statement import (
+    Statement,
+    StatementLine,
+    Status,
+    Warning_,
+    check_count,
+)
 from bank_adapters.statements.text import TextFile
 
 FORMAT = "csv"
@@ -156,6 +162,7 @@ def read_table(
             "a table of several accounts with balances or totals of one",
             position=header.row.position,
         )
+    check_count(len(table.lines))
     statements = []
     for number, lines in table.lines.items():
         named = number or fallback

@@ -27,6 +27,7 @@ from bank_adapters.statements.statement import (
     StatementLine,
     Warning_,
     booked_units,
+    check_count,
     check_sum,
 )
 from bank_adapters.statements.text import TextFile
@@ -93,9 +94,9 @@ def read_mt940(text: TextFile) -> tuple[list[Statement], list[Warning_]]:
     for index in outside:
         message = "text outside of any statement was left out"
         warnings.append(Warning_("text_outside", index + 1, message))
-    parts = [
-        _read_page(text.lines, fields, page, warnings) for page in group_pages(text.lines, fields)
-    ]
+    pages = group_pages(text.lines, fields)
+    check_count(len(pages))
+    parts = [_read_page(text.lines, fields, page, warnings) for page in pages]
     if not parts:
         raise StatementNotFoundError(FORMAT)
     return _join_pages(parts, warnings), warnings

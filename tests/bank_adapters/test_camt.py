@@ -777,3 +777,14 @@ def test_message_within_a_statement_is_not_read_as_another() -> None:
 
     beside = camt(f"<SplmtryData>{statement(entry('9.00'))}</SplmtryData>", whole(closing="100.00"))
     assert [()] == [each.lines for each in read_statement_file(beside).statements]
+
+
+def test_message_of_endlessly_different_elements_is_refused() -> None:
+    """Each name at each place is remembered, so their number has an end far above any message's."""
+    for count, end in ((5_000, None), (10_001, MalformedXmlError)):
+        data = camt(whole(*(f"<a{n:x}/>" for n in range(count)), closing="100.00"))
+        if end is None:
+            assert read_statement_file(data).statements[0].adds_up is True
+        else:
+            with pytest.raises(end, match="more than 10000 different elements"):
+                read_statement_file(data)
