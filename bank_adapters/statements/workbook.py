@@ -114,7 +114,8 @@ class _SheetReader:
                 if _local(element) != "row":
                     continue
                 text = element.get("r")
-                number = int(text) if text and text.isdigit() and len(text) < 8 else number + 1
+                found = _whole(text or "")
+                number = number + 1 if found is None else found
                 cells = self._row(element, number)
                 if any(cell is not None for cell in cells):
                     yield SheetRow(number, cells)
@@ -144,16 +145,16 @@ class _SheetReader:
         if value is None or not value.strip():
             return None
         if kind == "s":
-            if not value.isdigit() or int(value) >= len(self.strings):
+            index = _whole(value)
+            if index is None or index >= len(self.strings):
                 raise UnreadableEntryError(value, "no shared string", position=number)
-            return self.strings[int(value)] or None
+            return self.strings[index] or None
         if kind in {"str", "b", "e", "d"}:
             return value
         if kind != "n" or _NUMBER.fullmatch(value.strip()) is None:
             raise UnreadableEntryError(value, f"no value of a cell of type {kind}", position=number)
         amount = Decimal(value.strip())
-        style = element.get("s", "0")
-        if style.isdigit() and int(style) in self.days:
+        if _whole(element.get("s", "0")) in self.days:
             return self._day(amount, number)
         return _exact(amount, value, number)
 
@@ -162,7 +163,11 @@ class _SheetReader:
             return (self.day_0 + timedelta(seconds=round(amount * 86_400))).strftime("%H:%M:%S")
         if not _DAYS[0] <= amount <= _DAYS[1]:
             raise UnreadableEntryError(str(amount), "not a day of a sheet", position=number)
-        return self.day_0 + timedelta(days=int(amount), seconds=round(amount % 1 * 86_400))
+        try:
+            return self.day_0 + timedelta(days=int(amount), seconds=round(amount % 1 * 86_400))
+        except OverflowError:  # behind the year 9999: days from 1904, or a time rounded up
+            reason = "not a day of a sheet"
+            raise UnreadableEntryError(str(amount), reason, position=number) from None
 
 
 def _exact(amount: Decimal, text: str, number: int) -> Decimal:
@@ -178,6 +183,11 @@ def _exact(amount: Decimal, text: str, number: int) -> Decimal:
         reason = "a sheet's number this large does not hold its decimals"
         raise UnreadableAmountError(text, reason, position=number)
     return near
+
+
+def _whole(text: str) -> int | None:
+    """A count or an index of the file; None for what is none (or is in no digits of ours)."""
+    return int(text) if len(text) < 8 and text.isascii() and text.isdigit() else None
 
 
 def _column(letters: str) -> int:
@@ -222,7 +232,7 @@ def _day_styles(members: Mapping[str, bytes]) -> set[int]:
 
 def _is_day(key: str, code: str | None) -> bool:
     if code is None:
-        return key.isdigit() and int(key) in _DAY_FORMATS
+        return _whole(key) in _DAY_FORMATS
     first = _NOT_CODE.sub("", code).split(";")[0]
     return _DAY_LETTER.search(first) is not None and "general" not in first.casefold()
 

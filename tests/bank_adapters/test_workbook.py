@@ -97,6 +97,8 @@ def test_cell_is_what_the_file_stores(xml: str, value: Cell) -> None:
         ("<c><v>0x10</v></c>", UnreadableEntryError),
         ("<c t='s'><v>7</v></c>", UnreadableEntryError),
         ("<c t='s'><v>-1</v></c>", UnreadableEntryError),
+        ("<c t='s'><v>²</v></c>", UnreadableEntryError),
+        (f"<c t='s'><v>{'9' * 5000}</v></c>", UnreadableEntryError),
         ("<c s='1'><v>5</v></c>", UnreadableEntryError),
         ("<c s='1'><v>1E9</v></c>", UnreadableEntryError),
         ("<c r='B1'><v>1</v></c><c r='A1'><v>2</v></c>", UnreadableEntryError),
@@ -142,6 +144,25 @@ def test_days_of_1904_are_four_years_later() -> None:
     (cell,) = cells("<c s='1'><v>44621</v></c>", properties="date1904='1'")
 
     assert datetime(2026, 3, 2) == cell  # noqa: DTZ001  # a sheet's day
+
+
+@pytest.mark.parametrize("value", ["2957004", "2958465", "2957003.9999999"])
+def test_day_behind_the_year_9999_is_refused(value: str) -> None:
+    """The last day of the calendar from 1900 is none of the one from 1904."""
+    with pytest.raises(UnreadableEntryError, match="not a day of a sheet"):
+        cells(f"<c s='1'><v>{value}</v></c>", properties="date1904='1'")
+
+
+@pytest.mark.parametrize("number", ["²", "9" * 5000, "", "x"])
+def test_format_of_no_number_shows_no_day(number: str) -> None:
+    """A format that the workbook doesn't have leaves the cell a number."""
+    files = members(sheet([["<c r='A1' s='1'><v>46083</v></c>"]]))
+    styles = str(files["xl/styles.xml"]).replace(
+        "<xf numFmtId='200'/>", f"<xf numFmtId='{number}'/>"
+    )
+    read = read_workbook(read_members(archive(files | {"xl/styles.xml": styles})))
+
+    assert [Decimal(46083)] == read[0].rows[0].cells
 
 
 def test_cells_stand_in_the_column_that_they_name() -> None:

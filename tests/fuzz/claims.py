@@ -21,6 +21,7 @@ STATUSES = {"booked", "pending", "info"}
 ENTRY = re.compile(
     r":61:[0-9]{6}(?:[0-9]{4})?(R?)([CD])[A-Z]?([0-9]+),([0-9]{0,2})N[A-Z0-9]{3}", re.ASCII
 )
+BALANCE = re.compile(r":6[02]F:([CD])[0-9]{6}[A-Z]{3}([0-9]+),([0-9]{0,2})", re.ASCII)
 LINE_END = re.compile(r"\r\n|\r|\n")
 CONTROL = re.compile(r"[\x01-\x08\x0b\x0c\x0e-\x1f\x7f]")
 CAMT = {"BkToCstmrStmt": "Stmt", "BkToCstmrAcctRpt": "Rpt", "BkToCstmrDbtCdtNtfctn": "Ntfctn"}
@@ -133,6 +134,21 @@ def check_mt940(printed: Printed, data: bytes) -> None:
             claim(made == units(line["amount"]), "amount misread", text, line["amount"])
             claim(line["status"] == "booked", "booked entry", text, line["status"])
 
+    if len(printed["statements"]) == 1:
+        for tag, name in ((":60", "opening"), (":62", "closing")):
+            stated = [line for line in lines if line.startswith(tag)]
+            _check_stated_mt940(printed["statements"][0][name], stated)
+
+
+def _check_stated_mt940(made: Printed, stated: list[str]) -> None:
+    """A balance of the one statement is the one that the file states, where it states just one."""
+    claim(made is None or stated, "a balance that nobody states", made)
+    if made is not None and len(stated) == 1 and (matched := BALANCE.fullmatch(stated[0])):
+        mark, whole, fraction = matched.groups()
+        decimals = len(made["amount"].partition(".")[2])
+        expected = int(whole + fraction.ljust(decimals, "0")) * (1 if mark == "C" else -1)
+        claim(expected == units(made["amount"]), "balance misread", stated, made)
+
 
 def check_camt(printed: Printed, data: bytes) -> None:
     """Entries, amounts, signs and statuses again, from the whole document's tree."""
@@ -148,14 +164,41 @@ def check_camt(printed: Printed, data: bytes) -> None:
         entries = [each for each in statement if _local(each) == "Ntry"]
         claim(len(entries) == len(made["lines"]), "entries lost", len(entries))
         for entry, line in zip(entries, made["lines"], strict=True):
-            amount, mark = _child(entry, "Amt"), _child(entry, "CdtDbtInd")
-            decimals = len(line["amount"].partition(".")[2])
-            whole, _, fraction = amount.partition(".")
-            expected = int((whole or "0") + fraction.rstrip("0").ljust(decimals, "0"))
-            expected *= {"CRDT": 1, "DBIT": -1}[mark]
-            claim(expected == units(line["amount"]), "amount misread", amount, mark, line)
+            expected = _amount(entry, len(line["amount"].partition(".")[2]))
+            claim(expected == units(line["amount"]), "amount misread", expected, line)
             if _child(entry, "Sts") in {"PDNG", "INFO", "FUTR"}:
                 claim(line["status"] != "booked", "pending entry counted", line)
+        _check_stated_camt(statement, made)
+
+
+def _check_stated_camt(statement: ET.Element, made: Printed) -> None:
+    """Opening and closing are the balances of these codes, where each stands once."""
+    for code, name in (("OPBD", "opening"), ("CLBD", "closing")):
+        stated = [
+            each
+            for each in statement
+            if _local(each) == "Bal" and code in {(text or "").strip() for text in each.itertext()}
+        ]
+        coded = [each for each in stated if _code(each) == code]
+        if len(stated) == len(coded) == 1:
+            printed = made[name]
+            claim(printed is not None, "a stated balance lost", code)
+            decimals = len(printed["amount"].partition(".")[2])
+            expected = _amount(stated[0], decimals)
+            claim(expected == units(printed["amount"]), "balance misread", code, printed)
+
+
+def _code(balance: ET.Element) -> str:
+    for kind in (each for each in balance if _local(each) == "Tp"):
+        for choice in (each for each in kind if _local(each) == "CdOrPrtry"):
+            return _child(choice, "Cd")
+    return ""
+
+
+def _amount(element: ET.Element, decimals: int) -> int:
+    whole, _, fraction = _child(element, "Amt").partition(".")
+    units_ = int((whole or "0") + fraction.rstrip("0").ljust(decimals, "0"))
+    return units_ * {"CRDT": 1, "DBIT": -1}[_child(element, "CdtDbtInd")]
 
 
 def _camt_statements(element: ET.Element) -> Iterator[ET.Element]:

@@ -109,6 +109,20 @@ def test_broken_chain_that_nobody_is_told_of_breaks_a_claim() -> None:
         claims.check(file)
 
 
+@pytest.mark.parametrize("name", ["opening", "closing"])
+@pytest.mark.parametrize(
+    ("data", "check"), [(MT940, claims.check_mt940), (CAMT, claims.check_camt)]
+)
+def test_stated_balance_misread_breaks_a_claim(data: bytes, check, name: str) -> None:
+    """Both balances are held against the figures that stand in the file."""
+    file = printed(data)
+    check(file, data)
+    file["statements"][0][name]["amount"] = "100.01"
+
+    with pytest.raises(claims.BrokenClaim, match="balance misread"):
+        check(file, data)
+
+
 @pytest.mark.parametrize("damage", ["lose", "misread", "mark"])
 def test_entry_of_an_mt940_lost_or_misread_breaks_a_claim(damage: str) -> None:
     """Lines are held against the `:61:` fields of the file itself, amounts and signs included."""
