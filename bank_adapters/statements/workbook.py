@@ -22,6 +22,7 @@ from bank_adapters.errors import (
     MalformedXmlError,
     UnreadableAmountError,
     UnreadableEntryError,
+    UnsafeArchiveError,
 )
 
 __all__ = ["FORMAT", "Cell", "Sheet", "is_workbook", "read_workbook"]
@@ -30,6 +31,8 @@ FORMAT: Final = "xlsx"
 _WORKBOOK: Final = "xl/workbook.xml"
 _DECLARED: Final = re.compile(rb"\s*<\?xml[^>]*?encoding\s*=\s*[\"']([^\"']*)[\"']")
 _COLUMNS_MAX: Final = 1_000
+#: Cells, with the empty ones before a filled one: a row of thirty bytes may claim a thousand.
+_CELLS_MAX: Final = 25_000_000
 #: Built-in formats of days and times (ECMA-376 part 1, 18.8.30).
 _DAY_FORMATS: Final = frozenset({*range(14, 23), *range(27, 37), *range(45, 48), *range(50, 59)})
 #: What of a format's code is no letter of a day: quoted text, escapes, colours, conditions.
@@ -72,7 +75,8 @@ def is_workbook(members: Mapping[str, bytes]) -> bool:
 def read_workbook(members: Mapping[str, bytes]) -> list[Sheet]:
     """The sheets in their order, from the files of the archive.
 
-    Raises MalformedXmlError, DoctypeForbiddenError, UnreadableAmountError, UnreadableEntryError.
+    Raises MalformedXmlError, DoctypeForbiddenError, UnreadableAmountError, UnreadableEntryError,
+    UnsafeArchiveError.
     """
     book = _parse(members, _WORKBOOK)
     targets = {
@@ -83,7 +87,9 @@ def read_workbook(members: Mapping[str, bytes]) -> list[Sheet]:
     days = _day_styles(members)
     properties = next((each for each in book if _local(each) == "workbookPr"), None)
     is_1904 = properties is not None and properties.get("date1904") in {"1", "true"}
-    sheets = []
+    sheets: list[Sheet] = []
+    paths: set[str] = set()
+    left = _CELLS_MAX
     for each in book.iter():
         if _local(each) != "sheet":
             continue
@@ -94,8 +100,17 @@ def read_workbook(members: Mapping[str, bytes]) -> list[Sheet]:
             raise MalformedXmlError(
                 f"the workbook names a sheet that is not there ({target[:80]!r})"
             )
+        if path in paths:
+            raise MalformedXmlError(f"the workbook names {path[:80]!r} as two of its sheets")
+        paths.add(path)
         reader = _SheetReader(strings, days, _DAY_0_1904 if is_1904 else _DAY_0)
-        sheets.append(Sheet(each.get("name") or "", list(reader.rows(members[path]))))
+        rows = []
+        for row in reader.rows(members[path]):
+            rows.append(row)
+            left -= len(row.cells)
+            if left < 0:
+                raise UnsafeArchiveError(f"its sheets hold more than {_CELLS_MAX} cells")
+        sheets.append(Sheet(each.get("name") or "", rows))
     return sheets
 
 

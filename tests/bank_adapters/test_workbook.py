@@ -23,6 +23,7 @@ from bank_adapters.errors import (
     UnsafeArchiveError,
     UnsupportedFormatError,
 )
+from bank_adapters.statements import workbook as workbook_module
 from bank_adapters.statements.archive import read_members
 from bank_adapters.statements.workbook import Cell, read_workbook
 from ledger.money import sen_text
@@ -317,6 +318,30 @@ def test_workbook_that_is_none_is_refused_by_name(
     """Entities, cuts, other encodings, missing parts."""
     with pytest.raises(error):
         read_statement_file(data())
+
+
+def test_sheet_that_the_workbook_names_twice_is_refused() -> None:
+    """Its entries would count twice; and a small file could name one sheet a million times."""
+    files = members(sheet([HEADER, row(None, 1, 1)]))
+    again = str(files["xl/workbook.xml"]).replace(
+        "</sheets>", "<sheet name='S2' sheetId='2' r:id='rId1'/></sheets>"
+    )
+
+    with pytest.raises(MalformedXmlError, match="as two of its sheets"):
+        read_statement_file(archive(files | {"xl/workbook.xml": again}))
+
+
+def test_workbook_of_more_cells_than_memory_has_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Empty cells before a filled one count: a row of thirty bytes may claim a thousand."""
+    wide = str(GOOD["xl/worksheets/s1.xml"]).replace(
+        "</sheetData>", "<row><c r='ALL1'><v>1</v></c></row></sheetData>"
+    )
+    files = read_members(archive(GOOD | {"xl/worksheets/s1.xml": wide}))
+    assert 2 * 10 + 1000 == sum(len(each.cells) for each in read_workbook(files)[0].rows)
+    monkeypatch.setattr(workbook_module, "_CELLS_MAX", 1019)
+
+    with pytest.raises(UnsafeArchiveError, match="more than 1019 cells"):
+        read_workbook(files)
 
 
 # --- archives of many files ---------------------------------------------------------------------
