@@ -35,9 +35,10 @@ from bank_adapters.statements.text import TextFile
 FORMAT = "mt940"
 REPORT_FORMAT = "mt942"
 
-# 1!a6!n3!a15d; a closing without currency is seen and takes the opening's.
+# 1!a6!n3!a15d; a closing without currency is seen and takes the opening's. Blanks are possessive: a
+# line of nothing else would be split between the two in every way.
 _BALANCE = re.compile(
-    r":6[0245][FM]?: ?([CD])([0-9]{6}) *([A-Z]{3})? *([0-9]++(?:,[0-9]*+)?|,[0-9]++) *",
+    r":6[0245][FM]?: ?([CD])([0-9]{6}) *+([A-Z]{3})? *+([0-9]++(?:,[0-9]*+)?|,[0-9]++) *",
     re.IGNORECASE | re.ASCII,
 )
 # 5n3!a15d

@@ -37,6 +37,8 @@ _CELLS_MAX: Final = 25_000_000
 _DAY_FORMATS: Final = frozenset({*range(14, 23), *range(27, 37), *range(45, 48), *range(50, 59)})
 #: What of a format's code is no letter of a day: quoted text, escapes, colours, conditions.
 _NOT_CODE: Final = re.compile(r'"[^"]*"|\\.|_.|\*.|\[[^\]]*\]')
+#: Excel's own limit.
+_CODE_CHARACTERS_MAX: Final = 255
 _DAY_LETTER: Final = re.compile(r"[dmyhs]", re.IGNORECASE)
 _NUMBER: Final = re.compile(r"-?[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]{1,3})?", re.ASCII)
 _CELL: Final = re.compile(r"([A-Z]{1,3})([0-9]{1,7})", re.ASCII)
@@ -248,6 +250,8 @@ def _day_styles(members: Mapping[str, bytes]) -> set[int]:
 def _is_day(key: str, code: str | None) -> bool:
     if code is None:
         return _whole(key) in _DAY_FORMATS
+    if len(code) > _CODE_CHARACTERS_MAX:
+        return False
     first = _NOT_CODE.sub("", code).split(";")[0]
     return _DAY_LETTER.search(first) is not None and "general" not in first.casefold()
 

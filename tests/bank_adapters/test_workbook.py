@@ -166,6 +166,13 @@ def test_format_of_no_number_shows_no_day(number: str) -> None:
     assert [Decimal(46083)] == read[0].rows[0].cells
 
 
+def test_format_code_longer_than_any_is_not_looked_through() -> None:
+    """Brackets that open and never close would be searched from each of them to the end."""
+    (cell,) = cells("<c s='1'><v>46083</v></c>", formats=["[" * 200_000 + "yyyy"])
+
+    assert Decimal(46083) == cell
+
+
 def test_cells_stand_in_the_column_that_they_name() -> None:
     """A blank cell is left out of the file, and its column stays."""
     assert [None, None, Decimal(1), None, "x"] == cells(
