@@ -15,7 +15,7 @@ from types import FrameType
 from typing import Any
 
 from bank_adapters import BankAdapterError
-from tests.fuzz import targets
+from tests.fuzz import archives, targets
 
 BYTES_MAX = 120_000
 READERS = str(Path(targets.__file__).parents[2] / "bank_adapters")
@@ -91,7 +91,7 @@ def main() -> None:
     target = targets.TARGETS[asked.target]
     files = [path for path in sorted(asked.folder.iterdir()) if path.is_file()]
     units = chosen(target, [path.read_bytes() for path in files] + targets.all_seeds(target))
-    path = targets.keep(target.name, units)
+    path = archives.keep(target.name, units)
     size = path.stat().st_size
     print(f"{target.name}: {len(units)} of {len(files)} files kept in {size} bytes")
     if size > BYTES_MAX:

@@ -13,7 +13,9 @@ from random import Random
 from typing import Any
 
 from bank_adapters.statements.profile import all_profiles
-from tests.fuzz.targets import MEMBER, PAGE, TARGETS, members, split_csv
+from tests.fuzz.archives import MEMBER, members
+from tests.fuzz.seeds import PAGE
+from tests.fuzz.targets import TARGETS, split_csv
 
 Change = Callable[[bytes], bytes]
 

@@ -10,7 +10,7 @@ import pytest
 
 from bank_adapters import read_statement_file
 from tests.bank_adapters.camt_messages import camt, entry, whole
-from tests.fuzz import claims, mutators, targets
+from tests.fuzz import archives, claims, mutators, targets
 
 SECONDS_MAX = 5
 MT940 = (
@@ -25,7 +25,7 @@ CSV = b"Tanggal;Uraian;Debet;Kredit;Saldo\n02-03-2026;A;;5,00;105,00\n03-03-2026
 def test_kept_file_is_read_as_claimed_or_refused_by_name(name: str) -> None:
     """No kept file breaks a claim, raises anything but a named refusal, or takes long."""
     target = targets.TARGETS[name]
-    units = targets.kept(name)
+    units = archives.kept(name)
 
     read = 0
     for unit in units + target.seeds():
@@ -172,7 +172,7 @@ def test_row_of_a_table_lost_breaks_a_claim() -> None:
 def test_archive_as_text_is_the_archive() -> None:
     """What a fuzzer changes as text is packed to the members it came from."""
     (archive, *_) = [unit for unit in targets.TARGETS["zip"].seeds() if unit.startswith(b"PK")]
-    text = targets.unpacked(archive)
+    text = archives.unpacked(archive)
 
-    assert targets.members(text) == targets.members(targets.unpacked(targets.packed(text)))
-    assert len(targets.members(text)) > 1
+    assert archives.members(text) == archives.members(archives.unpacked(archives.packed(text)))
+    assert len(archives.members(text)) > 1
