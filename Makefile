@@ -14,6 +14,8 @@ WORKERS ?= 2
 # A stamp carries the hash of what it was made from, and of where: scripts in a venv hold its path.
 HASH_OF = $(shell { pwd; cat $(1); } | sha256sum | cut -c1-16)
 SETUP_STAMP := $(VENV)/.setup-$(call HASH_OF,pyproject.toml requirements.lock requirements-build.lock)
+FUZZ_VENV := .venv-fuzz
+FUZZ_STAMP := $(FUZZ_VENV)/.fuzz-$(call HASH_OF,requirements.lock requirements-fuzz.lock)
 DEV_STAMP := $(VENV)/.dev-$(call HASH_OF,pyproject.toml requirements-dev.lock requirements-build.lock)
 
 # Hashes and wheels only: whatever index a machine is set up with, it can serve no other bytes.
@@ -37,7 +39,7 @@ CAN_APT = [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null
 LOCK = uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-header --no-annotate
 
-.PHONY: help setup dev-setup postgres run test check lint format lock docs bench soak explore clean
+.PHONY: help setup dev-setup postgres run test check lint format lock docs bench soak explore fuzz clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 12
@@ -80,6 +82,9 @@ explore: dev-setup postgres ## property tests with new random cases: make explor
 			$$(grep -rl "from hypothesis" tests --include="test_*.py"); \
 	done
 
+fuzz: $(FUZZ_STAMP) ## fuzz a reader of statements: make fuzz ARGS="mt940 --runs 100000"
+	@$(FUZZ_VENV)/bin/python -m tests.fuzz.run $(or $(ARGS),--help)
+
 docs: dev-setup ## write docs/errors.md from the classes
 	@$(PY) -m tests.project.errors_page > docs/errors.md
 
@@ -87,11 +92,13 @@ lock: ## resolve the dependencies (needs uv); newest: make lock ARGS=--upgrade
 	@uv --version
 	@$(LOCK) $(ARGS) pyproject.toml -o requirements.lock
 	@$(LOCK) $(ARGS) pyproject.toml --extra dev -c requirements.lock -o requirements-dev.lock
+	@sed -n 's/^fuzz = \["\(.*\)"\].*$$/\1/p' pyproject.toml \
+		| $(LOCK) $(ARGS) - -c requirements.lock -o requirements-fuzz.lock
 	@sed -n 's/^requires = \["\(.*\)"\]$$/\1/p' pyproject.toml \
 		| $(LOCK) $(ARGS) - -o requirements-build.lock
 
 clean: ## remove the virtual environment and what tools left; never a book
-	@rm -rf $(VENV) build dist ./*.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis \
+	@rm -rf $(VENV) $(FUZZ_VENV) build dist ./*.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis \
 		.import_linter_cache
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
@@ -125,6 +132,14 @@ $(DEV_STAMP): $(SETUP_STAMP)
 	@echo "Installing the tools for tests and checks (requirements-dev.lock)"
 	@$(INSTALL) $(HASHED) -r requirements-dev.lock -r requirements-build.lock
 	@rm -f $(VENV)/.dev-* && touch $@
+
+# A place of its own: the fuzzer has wheels for fewer versions of Python, and nothing else needs it.
+$(FUZZ_STAMP): | $(PY)
+	@echo "Installing the fuzzer and the product's packages (requirements-fuzz.lock)"
+	@$(PY) -m venv --clear $(FUZZ_VENV)
+	@PIP_DISABLE_PIP_VERSION_CHECK=1 $(FUZZ_VENV)/bin/python -m pip install --quiet \
+		$(HASHED) -r requirements.lock -r requirements-fuzz.lock
+	@touch $@
 
 FIND_POSTGRES = $(PY) -c 'from api.private_postgres import find_binaries; find_binaries()'
 

@@ -7,6 +7,7 @@ BankAdapterError
 ├── UnwritableStatementError      the MT940 writer was given what the format cannot carry
 └── StatementFileError            a file that cannot be read without guessing
     ├── EmptyFileError, OversizedFileError, BinaryContentError, UndecodableTextError
+    ├── TooManyStatementsError    more statements or pages than any bank's file holds
     ├── UnreadableSampleError     no table in it that a layout could be made of
     ├── MarkupContentError        a web page, or a sheet as XML, under a sheet's name
     ├── UnsafeArchiveError        a ZIP that can't be unpacked within limits
@@ -119,6 +120,15 @@ class OversizedFileError(StatementFileError):
         super().__init__(f"the file has {size_bytes} bytes; at most {size_bytes_max} are read")
         self.size_bytes = size_bytes
         self.size_bytes_max = size_bytes_max
+
+
+class TooManyStatementsError(StatementFileError):
+    """More statements, or pages of them, than any bank's file holds."""
+
+    def __init__(self, count: int, maximum: int) -> None:
+        super().__init__(f"{count} statements or pages in one file; at most {maximum} are read")
+        self.count = count
+        self.maximum = maximum
 
 
 class UnsafeArchiveError(StatementFileError):

@@ -145,6 +145,8 @@ class _Reader:
     _report_depth: int = 0
     _open: list[_Open] = field(default_factory=list)
     _text: str = ""
+    #: Depths of the open elements whose text is wanted and in which another element began.
+    _divided: set[int] = field(default_factory=set)
     _message_id: str = ""
     _first: str = ""
     _counts: dict[Level, int] = field(default_factory=lambda: dict.fromkeys(_STATUS, 0))
@@ -170,6 +172,9 @@ class _Reader:
     def start(self, name: str, attributes: dict[str, str]) -> None:
         local = name.rpartition(" ")[2]
         path = self._path
+        if self._open and (key := self._key()):
+            self._refuse_mixed(key, self._text.strip())
+            self._divided.add(len(path))
         path.append(local)
         depth = len(path)
         self._text = ""
@@ -198,10 +203,13 @@ class _Reader:
             self._close(self._open.pop())
         elif self._open:
             if text and (key := self._key()):
+                if depth in self._divided:
+                    self._refuse_mixed(key, text)
                 self._keep(self._open[-1], key, text)
         elif path[self._report_depth :] == ["GrpHdr", "MsgId"] and self._report_depth:
             self._message_id = text
         self._text = ""
+        self._divided.discard(depth)
         path.pop()
 
     def _within(self, level: Level) -> int:
@@ -215,6 +223,13 @@ class _Reader:
         opened = self._open[-1]
         key = "/".join(self._path[opened.depth :])
         return key if key in _WANTED[opened.level] else ""
+
+    def _refuse_mixed(self, key: str, text: str) -> None:
+        """Text beside an element is cut text: `RJ<b/>CT` is no status. None is fine."""
+        if text:
+            level = self._open[-1].level
+            reason = "text and elements side by side"
+            raise UnreadableElementError(level, self._counts[level], key, text, reason)
 
     def _keep(self, opened: _Open, key: str, text: str) -> None:
         if key == "StsRsnInf/AddtlInf":

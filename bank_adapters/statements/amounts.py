@@ -8,6 +8,7 @@ two decimals is more likely a grouped thousand than one and a half.
 import re
 from collections.abc import Iterable
 from datetime import date, datetime, time
+from functools import lru_cache
 
 from bank_adapters.errors import (
     DayMonthSwappedError,
@@ -265,6 +266,7 @@ def read_clock(cell: str, *, position: int) -> time | None:
     raise UnreadableDateError(cell, position=position)
 
 
+@lru_cache(maxsize=256)
 def _pattern(profile: str, spelling: str) -> str:
     parts = []
     used = []

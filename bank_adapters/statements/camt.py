@@ -34,6 +34,7 @@ from bank_adapters.statements.statement import (
     StatementLine,
     Status,
     Warning_,
+    check_count,
     check_sum,
 )
 
@@ -65,6 +66,7 @@ _NOT_PROVIDED: Final = frozenset({"NOTPROVIDED", "NONREF", "NOT PROVIDED"})
 #: A remark that fills its field goes on in the next one, in the middle of a word if need be.
 _USTRD_CHARACTERS: Final = 140
 _LOOKED_AT_BYTES: Final = 4096
+_LOOKED_IN_CHARACTERS: Final = 10_000
 
 
 def claims(data: bytes) -> bool:
@@ -91,6 +93,7 @@ def read_camt(data: bytes) -> tuple[list[Statement], list[Warning_]]:
             lines.append(part)
         else:
             statements.append(replace(part, lines=tuple(lines)))
+            check_count(len(statements))
             lines = []
     return statements, warnings
 
@@ -517,9 +520,12 @@ def _remittance(texts: Iterable[str]) -> str:
 
 
 def _joined(texts: Iterable[str]) -> str:
-    """Remarks with a space between them, without those that another says already."""
+    """Remarks with a space between them, without those that another says already.
+
+    Not looked for once there is more than any bank says: the time would grow with the square.
+    """
     joined = ""
     for text in texts:
-        if text and text.strip() not in joined:
+        if text and (len(joined) > _LOOKED_IN_CHARACTERS or text.strip() not in joined):
             joined += f" {text.strip()}"
     return joined.strip()

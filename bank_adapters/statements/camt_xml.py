@@ -13,7 +13,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, NoReturn
 from xml.parsers import expat
 
 from bank_adapters.errors import (
@@ -29,6 +29,8 @@ from bank_adapters.xml_bytes import CHUNK_BYTES, DEPTH_MAX, check_declared, pars
 __all__ = ["CHUNK_BYTES", "FORMAT", "End", "Entry", "Fields", "Head", "Part", "read_parts"]
 
 FORMAT: Final = "camt"
+#: Elements that differ in name or place; each is remembered. A message uses a few hundred.
+_NAMES_MAX: Final = 10_000
 _NAMESPACE: Final = re.compile(
     r"urn:(?:iso|swift):.*?((?:camt|pain|pacs|head|admi)\.[0-9]{3})\.[0-9]{3}(?:\.[0-9]{2})?"
 )
@@ -207,6 +209,7 @@ class _Node(dict[str, "_Node"]):
     __slots__ = (
         "context",
         "depth",
+        "holds_statements",
         "key",
         "local",
         "message",
@@ -214,6 +217,8 @@ class _Node(dict[str, "_Node"]):
         "parent",
         "path",
         "repeated",
+        "root",
+        "size",
     )
 
     def __init__(self, parent: _Node | None, name: str) -> None:
@@ -221,8 +226,13 @@ class _Node(dict[str, "_Node"]):
         self.parent = parent
         self.local = name.rpartition(" ")[2]
         self.depth: int = 0 if parent is None else parent.depth + 1
-        #: The message whose statements stand right below, or in which this element stands.
+        self.root: _Node = self if parent is None else parent.root
+        #: Of the root: how many the tree has.
+        self.size = 0
+        #: The message that this element is, or in which it stands.
         self.message = ""
+        #: Whether it is the message itself: statements stand right below it and nowhere else.
+        self.holds_statements = False
         #: What is gathered here: for an element that opens a context, the new one.
         self.context: _Context = ""
         self.opens = False
@@ -235,10 +245,10 @@ class _Node(dict[str, "_Node"]):
         node = _Node(self, name)
         if node.depth > DEPTH_MAX:
             raise MalformedXmlError(f"more than {DEPTH_MAX} elements within each other")
-        if self.local == "Document":
-            message = _MESSAGES.get(node.local.removesuffix("V01"))
-            node.message = message[0] if message else ""
-        elif self.message:
+        self.root.size += 1
+        if self.root.size > _NAMES_MAX:
+            raise MalformedXmlError(f"more than {_NAMES_MAX} different elements")
+        if self.message:
             node.message = self.message
             node.opens, node.context = _opened(self, node.local)
             if not node.opens:
@@ -247,14 +257,18 @@ class _Node(dict[str, "_Node"]):
                 node.path = local if self.opens else f"{self.path}/{local}"
                 node.key = node.path if node.path in _WANTED[node.context] else ""
                 node.repeated = node.key in _REPEATED
+        elif self.local == "Document":
+            message = _MESSAGES.get(node.local.removesuffix("V01"))
+            node.message = message[0] if message else ""
+            node.holds_statements = message is not None
         self[name] = node
         return node
 
 
 def _opened(parent: _Node, local: str) -> tuple[bool, _Context]:
     if not parent.context:
-        is_statement = any((parent.message, local) == each for each in _MESSAGES.values())
-        return is_statement, "statement" if is_statement else ""
+        is_one = parent.holds_statements and (parent.message, local) in _MESSAGES.values()
+        return is_one, "statement" if is_one else ""
     if parent.context == "statement" and parent.opens and local in {"Bal", "Ntry"}:
         return True, "balance" if local == "Bal" else "entry"
     if parent.context == "entry" and parent.path == "NtryDtls" and local == "TxDtls":
@@ -276,6 +290,8 @@ class _Gatherer:
     entries: int = 0
     _node: _Node = field(default_factory=lambda: _Node(None, ""))
     _text: str = ""
+    #: Elements whose text is wanted, in which another element began.
+    _divided: list[_Node] = field(default_factory=list)
     _fields: Fields = field(default_factory=dict)
     _head: Head | None = None
     _entry: Fields = field(default_factory=dict)
@@ -326,6 +342,8 @@ class _Gatherer:
         raise DoctypeForbiddenError(position=self.parser.CurrentLineNumber)
 
     def start(self, name: str, attributes: dict[str, str]) -> None:
+        if self._node.key:
+            self._divide(self._node)
         node = self._node = self._node[name]
         self._text = ""
         if node.opens:
@@ -341,7 +359,12 @@ class _Gatherer:
         if node.parent is not None:
             self._node = node.parent
         if key := node.key:
-            if text := self._text.strip():
+            text = self._text.strip()
+            if self._divided and self._divided[-1] is node:
+                self._divided.pop()
+                if text:
+                    self._refuse_mixed(key, text)
+            if text:
                 self._keep(node, key, text)
         elif node.opens:
             self._close(node)
@@ -358,6 +381,17 @@ class _Gatherer:
             raise UnreadableElementError(element, n, key, text, "stands twice")
         else:
             fields[key] = text
+
+    def _divide(self, node: _Node) -> None:
+        """An element begins in one whose text is wanted: `1<b/>000.00` is not 000.00."""
+        if text := self._text.strip():
+            self._refuse_mixed(node.key, text)
+        if not self._divided or self._divided[-1] is not node:
+            self._divided.append(node)
+
+    def _refuse_mixed(self, key: str, text: str) -> NoReturn:
+        element, n = self._place()
+        raise UnreadableElementError(element, n, key, text, "text and elements side by side")
 
     def _place(self) -> tuple[str, int]:
         if self._entry_from >= 0:

@@ -33,7 +33,13 @@ from bank_adapters.statements.csv_checks import (
     statement_of_rows,
 )
 from bank_adapters.statements.profile import Profile, header_name
-from bank_adapters.statements.statement import Statement, StatementLine, Status, Warning_
+from bank_adapters.statements.statement import (
+    Statement,
+    StatementLine,
+    Status,
+    Warning_,
+    check_count,
+)
 from bank_adapters.statements.text import TextFile
 
 FORMAT = "csv"
@@ -93,11 +99,15 @@ def find_header(source: Source, profile: Profile) -> Header:
     needed = [name for name in profile.columns if name not in profile.optional_columns]
     missing: tuple[str, ...] = ()
     nearest: int | None = None
+    fields: dict[str, list[str]] = {}
+    for name, aliases in profile.columns.items():
+        for alias in dict.fromkeys(aliases):
+            fields.setdefault(alias, []).append(name)
     try:
         for number, row in enumerate(source.rows(profile)):
             if number >= _HEADER_ROWS_MAX:
                 break
-            columns = _columns(row, profile)
+            columns = _columns(row, fields)
             if all(name in columns for name in needed) and _has_others(row, profile):
                 for name, found in columns.items():
                     if len(found) > 1 and name != "narrative":
@@ -119,15 +129,12 @@ def find_header(source: Source, profile: Profile) -> Header:
     )
 
 
-def _columns(row: Row, profile: Profile) -> dict[str, list[int]]:
+def _columns(row: Row, fields: dict[str, list[str]]) -> dict[str, list[int]]:
+    """Columns of the row by field; *fields* has the fields of each name that a column may have."""
     columns: dict[str, list[int]] = {}
     for index, cell in enumerate(row.cells):
-        name = header_name(cell)
-        if not name:
-            name = f"#{index + 1}"
-        for field_name, aliases in profile.columns.items():
-            if name in aliases:
-                columns.setdefault(field_name, []).append(index)
+        for field_name in fields.get(header_name(cell) or f"#{index + 1}", ()):
+            columns.setdefault(field_name, []).append(index)
     return columns
 
 
@@ -155,6 +162,7 @@ def read_table(
             "a table of several accounts with balances or totals of one",
             position=header.row.position,
         )
+    check_count(len(table.lines))
     statements = []
     for number, lines in table.lines.items():
         named = number or fallback
@@ -279,8 +287,9 @@ class _TableReader:
         """
         is_table = row.position > self._header.row.position
         cell = row.cells[self._date_column] if len(row.cells) > self._date_column else ""
+        names = [header_name(each) for each in row.cells]
         for label, word in self._labels:
-            at = label_at(row.cells, word)
+            at = _label_among(names, word)
             if at is None:
                 continue
             if is_dated and label not in {"opening", "closing"}:
@@ -423,9 +432,13 @@ class _TableReader:
 
 def label_at(cells: list[str], word: str) -> int | None:
     """Index of the cell that is *word* (normalised), or of the first filled cell where it begins with it."""
+    return _label_among([header_name(cell) for cell in cells], word)
+
+
+def _label_among(names: list[str], word: str) -> int | None:
+    """`label_at` where the cells are normalised already, once for many words."""
     is_first = True
-    for index, cell in enumerate(cells):
-        name = header_name(cell)
+    for index, name in enumerate(names):
         if not name:
             continue
         if name == word:

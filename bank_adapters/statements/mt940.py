@@ -27,6 +27,7 @@ from bank_adapters.statements.statement import (
     StatementLine,
     Warning_,
     booked_units,
+    check_count,
     check_sum,
 )
 from bank_adapters.statements.text import TextFile
@@ -34,9 +35,10 @@ from bank_adapters.statements.text import TextFile
 FORMAT = "mt940"
 REPORT_FORMAT = "mt942"
 
-# 1!a6!n3!a15d; a closing without currency is seen and takes the opening's.
+# 1!a6!n3!a15d; a closing without currency is seen and takes the opening's. Blanks are possessive: a
+# line of nothing else would be split between the two in every way.
 _BALANCE = re.compile(
-    r":6[0245][FM]?: ?([CD])([0-9]{6}) *([A-Z]{3})? *([0-9]++(?:,[0-9]*+)?|,[0-9]++) *",
+    r":6[0245][FM]?: ?([CD])([0-9]{6}) *+([A-Z]{3})? *+([0-9]++(?:,[0-9]*+)?|,[0-9]++) *",
     re.IGNORECASE | re.ASCII,
 )
 # 5n3!a15d
@@ -93,9 +95,9 @@ def read_mt940(text: TextFile) -> tuple[list[Statement], list[Warning_]]:
     for index in outside:
         message = "text outside of any statement was left out"
         warnings.append(Warning_("text_outside", index + 1, message))
-    parts = [
-        _read_page(text.lines, fields, page, warnings) for page in group_pages(text.lines, fields)
-    ]
+    pages = group_pages(text.lines, fields)
+    check_count(len(pages))
+    parts = [_read_page(text.lines, fields, page, warnings) for page in pages]
     if not parts:
         raise StatementNotFoundError(FORMAT)
     return _join_pages(parts, warnings), warnings

@@ -12,7 +12,7 @@ from bank_adapters.statements.mt940_fields import END_OF_MESSAGE, HEADER_BLOCK, 
 
 # Who sent it: the header of an input message names the sender in block 1, of an output message
 # in block 2 (1!n3!n time, date, then the sender's logical terminal).
-_SENDER_IN = re.compile(r"\{1:[A-Z][0-9]{2}([A-Z0-9]{8}).*\{2:I[0-9]{3}")
+_SENDER_IN = re.compile(r"\{1:[A-Z][0-9]{2}([A-Z0-9]{8})[^{]*+\{2:I[0-9]{3}")
 _SENDER_OUT = re.compile(r"\{2:O[0-9]{3}[0-9]{10}([A-Z0-9]{8})")
 _MESSAGE_TYPE = re.compile(r"\{2:[IO]([0-9]{3})")
 

@@ -18,7 +18,12 @@ from bank_adapters.errors import (
 from bank_adapters.statements import camt, csv_profiles, mt940, sheets
 from bank_adapters.statements.archive import UNPACKED_BYTES_MAX, read_members
 from bank_adapters.statements.profile import Profile, all_profiles, is_shipped, profile_named
-from bank_adapters.statements.statement import Statement, StatementFile, Warning_
+from bank_adapters.statements.statement import (
+    Statement,
+    StatementFile,
+    Warning_,
+    check_count,
+)
 from bank_adapters.statements.text import ENCODINGS, TextFile, read_text
 from bank_adapters.statements.workbook import is_workbook
 
@@ -142,6 +147,7 @@ def _read_archive(
             refused.in_member(member)
             raise
         statements += read.statements
+        check_count(len(statements))
         profiles.add(read.profile)
         warnings += [
             Warning_(each.code, each.position, f"{member}: {each.message}")

@@ -9,7 +9,11 @@ from dataclasses import dataclass
 from datetime import date, time
 from typing import Literal, NamedTuple, TypedDict
 
+from bank_adapters.errors import TooManyStatementsError
 from bank_adapters.statements.amounts import units_text
+
+#: A statement takes a hundred times the memory of the few bytes that begin one.
+STATEMENTS_MAX = 200_000
 
 Kind = Literal["end_of_day", "intraday", "advice"]
 Status = Literal["booked", "pending", "info"]
@@ -211,6 +215,12 @@ class StatementFile:
             "statements": [statement.to_json() for statement in self.statements],
             "warnings": [warning.to_json() for warning in self.warnings],
         }
+
+
+def check_count(count: int) -> None:
+    """Refuse a file of more statements (or pages of them). Raises TooManyStatementsError."""
+    if count > STATEMENTS_MAX:
+        raise TooManyStatementsError(count, STATEMENTS_MAX)
 
 
 def booked_units(lines: tuple[StatementLine, ...] | list[StatementLine]) -> int:

@@ -22,6 +22,7 @@ from bank_adapters.errors import (
     MalformedXmlError,
     UnreadableAmountError,
     UnreadableEntryError,
+    UnsafeArchiveError,
 )
 
 __all__ = ["FORMAT", "Cell", "Sheet", "is_workbook", "read_workbook"]
@@ -30,10 +31,14 @@ FORMAT: Final = "xlsx"
 _WORKBOOK: Final = "xl/workbook.xml"
 _DECLARED: Final = re.compile(rb"\s*<\?xml[^>]*?encoding\s*=\s*[\"']([^\"']*)[\"']")
 _COLUMNS_MAX: Final = 1_000
+#: Cells, with the empty ones before a filled one: a row of thirty bytes may claim a thousand.
+_CELLS_MAX: Final = 25_000_000
 #: Built-in formats of days and times (ECMA-376 part 1, 18.8.30).
 _DAY_FORMATS: Final = frozenset({*range(14, 23), *range(27, 37), *range(45, 48), *range(50, 59)})
 #: What of a format's code is no letter of a day: quoted text, escapes, colours, conditions.
 _NOT_CODE: Final = re.compile(r'"[^"]*"|\\.|_.|\*.|\[[^\]]*\]')
+#: Excel's own limit.
+_CODE_CHARACTERS_MAX: Final = 255
 _DAY_LETTER: Final = re.compile(r"[dmyhs]", re.IGNORECASE)
 _NUMBER: Final = re.compile(r"-?[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]{1,3})?", re.ASCII)
 _CELL: Final = re.compile(r"([A-Z]{1,3})([0-9]{1,7})", re.ASCII)
@@ -72,7 +77,8 @@ def is_workbook(members: Mapping[str, bytes]) -> bool:
 def read_workbook(members: Mapping[str, bytes]) -> list[Sheet]:
     """The sheets in their order, from the files of the archive.
 
-    Raises MalformedXmlError, DoctypeForbiddenError, UnreadableAmountError, UnreadableEntryError.
+    Raises MalformedXmlError, DoctypeForbiddenError, UnreadableAmountError, UnreadableEntryError,
+    UnsafeArchiveError.
     """
     book = _parse(members, _WORKBOOK)
     targets = {
@@ -83,7 +89,9 @@ def read_workbook(members: Mapping[str, bytes]) -> list[Sheet]:
     days = _day_styles(members)
     properties = next((each for each in book if _local(each) == "workbookPr"), None)
     is_1904 = properties is not None and properties.get("date1904") in {"1", "true"}
-    sheets = []
+    sheets: list[Sheet] = []
+    paths: set[str] = set()
+    left = _CELLS_MAX
     for each in book.iter():
         if _local(each) != "sheet":
             continue
@@ -94,8 +102,17 @@ def read_workbook(members: Mapping[str, bytes]) -> list[Sheet]:
             raise MalformedXmlError(
                 f"the workbook names a sheet that is not there ({target[:80]!r})"
             )
+        if path in paths:
+            raise MalformedXmlError(f"the workbook names {path[:80]!r} as two of its sheets")
+        paths.add(path)
         reader = _SheetReader(strings, days, _DAY_0_1904 if is_1904 else _DAY_0)
-        sheets.append(Sheet(each.get("name") or "", list(reader.rows(members[path]))))
+        rows = []
+        for row in reader.rows(members[path]):
+            rows.append(row)
+            left -= len(row.cells)
+            if left < 0:
+                raise UnsafeArchiveError(f"its sheets hold more than {_CELLS_MAX} cells")
+        sheets.append(Sheet(each.get("name") or "", rows))
     return sheets
 
 
@@ -114,7 +131,8 @@ class _SheetReader:
                 if _local(element) != "row":
                     continue
                 text = element.get("r")
-                number = int(text) if text and text.isdigit() and len(text) < 8 else number + 1
+                found = _whole(text or "")
+                number = number + 1 if found is None else found
                 cells = self._row(element, number)
                 if any(cell is not None for cell in cells):
                     yield SheetRow(number, cells)
@@ -144,16 +162,16 @@ class _SheetReader:
         if value is None or not value.strip():
             return None
         if kind == "s":
-            if not value.isdigit() or int(value) >= len(self.strings):
+            index = _whole(value)
+            if index is None or index >= len(self.strings):
                 raise UnreadableEntryError(value, "no shared string", position=number)
-            return self.strings[int(value)] or None
+            return self.strings[index] or None
         if kind in {"str", "b", "e", "d"}:
             return value
         if kind != "n" or _NUMBER.fullmatch(value.strip()) is None:
             raise UnreadableEntryError(value, f"no value of a cell of type {kind}", position=number)
         amount = Decimal(value.strip())
-        style = element.get("s", "0")
-        if style.isdigit() and int(style) in self.days:
+        if _whole(element.get("s", "0")) in self.days:
             return self._day(amount, number)
         return _exact(amount, value, number)
 
@@ -162,7 +180,11 @@ class _SheetReader:
             return (self.day_0 + timedelta(seconds=round(amount * 86_400))).strftime("%H:%M:%S")
         if not _DAYS[0] <= amount <= _DAYS[1]:
             raise UnreadableEntryError(str(amount), "not a day of a sheet", position=number)
-        return self.day_0 + timedelta(days=int(amount), seconds=round(amount % 1 * 86_400))
+        try:
+            return self.day_0 + timedelta(days=int(amount), seconds=round(amount % 1 * 86_400))
+        except OverflowError:  # behind the year 9999: days from 1904, or a time rounded up
+            reason = "not a day of a sheet"
+            raise UnreadableEntryError(str(amount), reason, position=number) from None
 
 
 def _exact(amount: Decimal, text: str, number: int) -> Decimal:
@@ -178,6 +200,11 @@ def _exact(amount: Decimal, text: str, number: int) -> Decimal:
         reason = "a sheet's number this large does not hold its decimals"
         raise UnreadableAmountError(text, reason, position=number)
     return near
+
+
+def _whole(text: str) -> int | None:
+    """A count or an index of the file; None for what is none (or is in no digits of ours)."""
+    return int(text) if len(text) < 8 and text.isascii() and text.isdigit() else None
 
 
 def _column(letters: str) -> int:
@@ -222,7 +249,9 @@ def _day_styles(members: Mapping[str, bytes]) -> set[int]:
 
 def _is_day(key: str, code: str | None) -> bool:
     if code is None:
-        return key.isdigit() and int(key) in _DAY_FORMATS
+        return _whole(key) in _DAY_FORMATS
+    if len(code) > _CODE_CHARACTERS_MAX:
+        return False
     first = _NOT_CODE.sub("", code).split(";")[0]
     return _DAY_LETTER.search(first) is not None and "general" not in first.casefold()
 

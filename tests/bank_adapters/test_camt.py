@@ -730,3 +730,61 @@ def test_any_statement_that_adds_up_is_read_to_the_sen(
 
 def _text(units: int) -> str:
     return f"{units // 100}.{units % 100:02d}"
+
+
+@pytest.mark.parametrize(
+    ("text", "key"),
+    [
+        ("<Ntry><Amt Ccy='IDR'>1<b/>000.00</Amt>", "Amt"),
+        ("<Ntry><Amt Ccy='IDR'><b/>1000.00</Amt>", "Amt"),
+        ("<Ntry><Amt Ccy='IDR'>1000.00<b/></Amt>", "Amt"),
+        ("<Ntry><Sts>BOOK<Cd>PDNG</Cd></Sts>", "Sts"),
+        ("<Ntry><Sts><Cd>PDNG</Cd>BOOK</Sts>", "Sts"),
+    ],
+)
+def test_element_within_a_wanted_text_is_refused(text: str, key: str) -> None:
+    """`1<b/>000.00` is neither 1000.00 nor 000.00; no digit is dropped in silence."""
+    damaged = entry("1000.00", status="").replace("<Ntry><Amt Ccy='IDR'>1000.00</Amt>", text)
+    if key == "Sts":
+        damaged = entry("1000.00", status="").replace("<Ntry>", text)
+
+    with pytest.raises(UnreadableElementError, match=f"entry 1: {key} .*text and elements"):
+        read_statement_file(camt(whole(damaged, closing="1100.00")), format="camt")
+
+
+def test_elements_in_a_status_that_is_no_text_are_read() -> None:
+    """Versions from 8 have the code below the status, with white space around it."""
+    file = read_statement_file(
+        camt(whole(entry("5.00", status="<Sts> <Cd>BOOK</Cd>\n</Sts>"), closing="105.00"))
+    )
+
+    assert [("booked", 500)] == [
+        (line.status, line.amount_units) for line in file.statements[0].lines
+    ]
+    assert [] == codes(file)
+
+
+def test_message_within_a_statement_is_not_read_as_another() -> None:
+    """Statements stand right below the message; one deeper down belongs to somebody's extension."""
+    inner = camt(whole(entry("9.00"), closing="109.00")).decode().partition("?>")[2]
+    for extension in (inner, f"<SplmtryData>{statement(entry('9.00'))}</SplmtryData>"):
+        file = read_statement_file(
+            camt(whole(entry("5.00"), extension, closing="105.00")), format="camt"
+        )
+
+        assert [[500]] == [[line.amount_units for line in each.lines] for each in file.statements]
+        assert file.statements[0].adds_up is True
+
+    beside = camt(f"<SplmtryData>{statement(entry('9.00'))}</SplmtryData>", whole(closing="100.00"))
+    assert [()] == [each.lines for each in read_statement_file(beside).statements]
+
+
+def test_message_of_endlessly_different_elements_is_refused() -> None:
+    """Each name at each place is remembered, so their number has an end far above any message's."""
+    for count, end in ((5_000, None), (10_001, MalformedXmlError)):
+        data = camt(whole(*(f"<a{n:x}/>" for n in range(count)), closing="100.00"))
+        if end is None:
+            assert read_statement_file(data).statements[0].adds_up is True
+        else:
+            with pytest.raises(end, match="more than 10000 different elements"):
+                read_statement_file(data)

@@ -3,12 +3,15 @@
 import csv
 import datetime as d
 import io
+import time
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bank_adapters import BankAdapterError, StatementFile, read_statement_file
 from ledger.money import sen_text
+from tests.bank_adapters.camt_messages import camt, statement
 from tests.bank_adapters.helpers import FIXTURES
 
 SEEDS = sorted(FIXTURES.iterdir())
@@ -106,3 +109,48 @@ def indonesian(sen: int) -> str:
     whole, fraction = text.split(",")
     grouped = f"{int(whole):,}".replace(",", ".")
     return f"{'-' if sen < 0 else ''}{grouped},{fraction}"
+
+
+HEAD = b":20:X\n:25:1\n:28C:1/1\n:60F:C260208IDR100,00\n"
+COLUMNS = b"Tanggal;Uraian;Debet;Kredit;Saldo\n"
+ENTRY = "<Amt Ccy='IDR'>1</Amt><CdtDbtInd>CRDT</CdtDbtInd><Sts>BOOK</Sts>"
+CUT = ":61:2602090209C1,00NTRFA\n:86:x\n"
+#: What is said again and again, until the file is large.
+REPEATING = {
+    "blanks in a balance": ("mt940", lambda n: b":20:X\n:60F:C260208" + b" " * n + b"\n"),
+    "headers in a line": ("mt940", lambda n: b"{1:F01AAAAAAAA" * (n // 6) + b"\n" + HEAD),
+    "headers without end": ("mt940", lambda n: HEAD + b":25:1\n" * (n // 6)),
+    "look-alikes": ("mt940", lambda n: HEAD + CUT.encode() + b":20:\n:21:\n:25:\n" * (n // 15)),
+    "subfields": ("mt940", lambda n: HEAD + CUT.encode().replace(b"x", b"020?20?" * (n // 7))),
+    "digits": ("mt940", lambda n: HEAD + b":61:2602090209C" + b"1" * n + b",00NTRFA\n"),
+    "remarks": (
+        "camt",
+        lambda n: camt(
+            statement(
+                f"<Ntry>{ENTRY}<NtryDtls><TxDtls><RmtInf><Strd>"
+                + "".join(f"<AddtlRmtInf>{k:x}</AddtlRmtInf>" for k in range(n // 2))
+                + "</Strd></RmtInf></TxDtls></NtryDtls></Ntry>"
+            )
+        ),
+    ),
+    "balances": ("camt", lambda n: camt(statement("<Bal/>" * (n // 6)))),
+    "statements": ("camt", lambda n: camt("<Stmt/>" * (n // 7))),
+    "cells": ("csv", lambda n: COLUMNS + b"01-03-2026;a;;1;1" + b";" * n),
+    "quotes": ("csv", lambda n: COLUMNS + b'01-03-2026;"a\n";;1;1\n' * (n // 23)),
+    "open quote": ("csv", lambda n: COLUMNS + b'01-03-2026;"' + b"a\n" * (n // 2)),
+    "declarations": ("csv", lambda n: b"<?>" * (n // 3)),
+}
+
+
+@pytest.mark.parametrize("name", REPEATING)
+def test_file_that_repeats_itself_takes_time_in_proportion(name):
+    """Quadratic reading would take minutes here; the slowest of these takes a second."""
+    format_name, make = REPEATING[name]
+    data = make(120_000)
+    start = time.process_time()
+    try:
+        read_statement_file(data, format=format_name, account="1")
+    except BankAdapterError as refused:
+        assert refused.code != "bank_adapter"
+
+    assert time.process_time() - start < 5

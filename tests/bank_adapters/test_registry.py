@@ -6,8 +6,10 @@ import os
 import pytest
 
 from bank_adapters import BankAdapterError, errors, read_statement_file
-from bank_adapters.statements import SIZE_BYTES_MAX
+from bank_adapters.statements import SIZE_BYTES_MAX, statement
+from tests.bank_adapters.camt_messages import camt
 from tests.bank_adapters.helpers import codes, fixture, mt940
+from tests.bank_adapters.workbooks import archive
 
 PLAIN = mt940(":61:2602090209C1,00NTRFNONREF", ":86:CAFÉ MÜLLER", closing="C260209IDR101,00")
 
@@ -131,3 +133,40 @@ def test_errors_all_have_their_own_code():
     assert len(codes_) == len(set(codes_.values()))
     assert errors.UnreadableEntryError.code == "unreadable_entry"
     assert errors.OversizedFileError.code == "oversized_file"
+
+
+EMPTY = {
+    "mt940": b":20:X\n:25:1\n:60F:C260208IDR1,00\n" + b":25:2\n" * 4,
+    "camt": camt("<Stmt/>" * 5),
+}
+
+
+@pytest.mark.parametrize("name", ["mt940", "camt"])
+def test_file_of_more_statements_than_a_bank_sends_is_refused(name, monkeypatch):
+    """Six bytes begin a statement, which takes a hundred times as much: their number has an end."""
+    assert len(read_statement_file(EMPTY[name], format=name).statements) == 5
+    monkeypatch.setattr(statement, "STATEMENTS_MAX", 4)
+
+    with pytest.raises(errors.TooManyStatementsError, match="5 statements or pages") as refused:
+        read_statement_file(EMPTY[name], format=name)
+
+    assert (5, 4) == (refused.value.count, refused.value.maximum)
+
+
+def test_archive_of_more_statements_than_a_bank_sends_is_refused(monkeypatch):
+    """Members that stay within the limit each must do so together."""
+    files = archive({f"{n}.sta": PLAIN for n in range(4)})
+    assert len(read_statement_file(files).statements) == 4
+    monkeypatch.setattr(statement, "STATEMENTS_MAX", 3)
+
+    with pytest.raises(errors.TooManyStatementsError):
+        read_statement_file(files)
+
+
+def test_table_of_more_accounts_than_a_bank_sends_is_refused(monkeypatch):
+    """Each account of a table is a statement."""
+    data = fixture("csv-mandiri-mcm.csv")
+    monkeypatch.setattr(statement, "STATEMENTS_MAX", 0)
+
+    with pytest.raises(errors.TooManyStatementsError):
+        read_statement_file(data)

@@ -23,6 +23,7 @@ from bank_adapters.errors import (
     UnsafeArchiveError,
     UnsupportedFormatError,
 )
+from bank_adapters.statements import workbook as workbook_module
 from bank_adapters.statements.archive import read_members
 from bank_adapters.statements.workbook import Cell, read_workbook
 from ledger.money import sen_text
@@ -97,6 +98,8 @@ def test_cell_is_what_the_file_stores(xml: str, value: Cell) -> None:
         ("<c><v>0x10</v></c>", UnreadableEntryError),
         ("<c t='s'><v>7</v></c>", UnreadableEntryError),
         ("<c t='s'><v>-1</v></c>", UnreadableEntryError),
+        ("<c t='s'><v>²</v></c>", UnreadableEntryError),
+        (f"<c t='s'><v>{'9' * 5000}</v></c>", UnreadableEntryError),
         ("<c s='1'><v>5</v></c>", UnreadableEntryError),
         ("<c s='1'><v>1E9</v></c>", UnreadableEntryError),
         ("<c r='B1'><v>1</v></c><c r='A1'><v>2</v></c>", UnreadableEntryError),
@@ -142,6 +145,32 @@ def test_days_of_1904_are_four_years_later() -> None:
     (cell,) = cells("<c s='1'><v>44621</v></c>", properties="date1904='1'")
 
     assert datetime(2026, 3, 2) == cell  # noqa: DTZ001  # a sheet's day
+
+
+@pytest.mark.parametrize("value", ["2957004", "2958465", "2957003.9999999"])
+def test_day_behind_the_year_9999_is_refused(value: str) -> None:
+    """The last day of the calendar from 1900 is none of the one from 1904."""
+    with pytest.raises(UnreadableEntryError, match="not a day of a sheet"):
+        cells(f"<c s='1'><v>{value}</v></c>", properties="date1904='1'")
+
+
+@pytest.mark.parametrize("number", ["²", "9" * 5000, "", "x"])
+def test_format_of_no_number_shows_no_day(number: str) -> None:
+    """A format that the workbook doesn't have leaves the cell a number."""
+    files = members(sheet([["<c r='A1' s='1'><v>46083</v></c>"]]))
+    styles = str(files["xl/styles.xml"]).replace(
+        "<xf numFmtId='200'/>", f"<xf numFmtId='{number}'/>"
+    )
+    read = read_workbook(read_members(archive(files | {"xl/styles.xml": styles})))
+
+    assert [Decimal(46083)] == read[0].rows[0].cells
+
+
+def test_format_code_longer_than_any_is_not_looked_through() -> None:
+    """Brackets that open and never close would be searched from each of them to the end."""
+    (cell,) = cells("<c s='1'><v>46083</v></c>", formats=["[" * 200_000 + "yyyy"])
+
+    assert Decimal(46083) == cell
 
 
 def test_cells_stand_in_the_column_that_they_name() -> None:
@@ -296,6 +325,30 @@ def test_workbook_that_is_none_is_refused_by_name(
     """Entities, cuts, other encodings, missing parts."""
     with pytest.raises(error):
         read_statement_file(data())
+
+
+def test_sheet_that_the_workbook_names_twice_is_refused() -> None:
+    """Its entries would count twice; and a small file could name one sheet a million times."""
+    files = members(sheet([HEADER, row(None, 1, 1)]))
+    again = str(files["xl/workbook.xml"]).replace(
+        "</sheets>", "<sheet name='S2' sheetId='2' r:id='rId1'/></sheets>"
+    )
+
+    with pytest.raises(MalformedXmlError, match="as two of its sheets"):
+        read_statement_file(archive(files | {"xl/workbook.xml": again}))
+
+
+def test_workbook_of_more_cells_than_memory_has_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Empty cells before a filled one count: a row of thirty bytes may claim a thousand."""
+    wide = str(GOOD["xl/worksheets/s1.xml"]).replace(
+        "</sheetData>", "<row><c r='ALL1'><v>1</v></c></row></sheetData>"
+    )
+    files = read_members(archive(GOOD | {"xl/worksheets/s1.xml": wide}))
+    assert 2 * 10 + 1000 == sum(len(each.cells) for each in read_workbook(files)[0].rows)
+    monkeypatch.setattr(workbook_module, "_CELLS_MAX", 1019)
+
+    with pytest.raises(UnsafeArchiveError, match="more than 1019 cells"):
+        read_workbook(files)
 
 
 # --- archives of many files ---------------------------------------------------------------------

@@ -13,7 +13,10 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 PACKAGES = ("api", "audit", "bank_adapters", "ledger", "reconciliation")
-LOCKS = ("requirements.lock", "requirements-dev.lock", "requirements-build.lock")
+LOCKS = (
+    *("requirements.lock", "requirements-dev.lock"),
+    *("requirements-fuzz.lock", "requirements-build.lock"),
+)
 
 # A home or a folder that exists on the machine of whoever wrote it and on no other.
 MACHINE_PATH = re.compile(r"(?<![\w.$}-])/(?:home|root|Users|work|mnt|opt|private)/[\w.-]+")
@@ -85,6 +88,7 @@ def test_lock_file_covers_every_declared_dependency() -> None:
     asked = {
         "requirements.lock": project["dependencies"],
         "requirements-dev.lock": project["optional-dependencies"]["dev"],
+        "requirements-fuzz.lock": project["optional-dependencies"]["fuzz"],
     }
 
     missing = {

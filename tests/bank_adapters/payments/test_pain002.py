@@ -599,3 +599,18 @@ def test_report_of_many_orders_costs_each_of_them_the_same(each_block: int) -> N
 
     assert (dict.fromkeys(names, "done"), []) == (meanings(answers), codes)
     assert perf_counter() - began < 3
+
+
+@pytest.mark.parametrize(
+    ("status", "key"),
+    [
+        ("<TxSts>RJ<b/>CT</TxSts>", "TxSts"),
+        ("<TxSts><b/>ACSC</TxSts>", "TxSts"),
+        ("<TxSts>ACSC<b/></TxSts>", "TxSts"),
+        ("<OrgnlTxRef><Amt><InstdAmt>1<b/>00.00</InstdAmt></Amt></OrgnlTxRef>", "InstdAmt"),
+    ],
+)
+def test_element_within_a_wanted_text_is_refused(status: str, key: str) -> None:
+    """A status or an amount cut by an element is neither of its halves."""
+    with pytest.raises(UnreadableElementError, match=f"{key} .*text and elements"):
+        read_pain002([report(pmt("PMT-A", "", tx("R1", extra=status))).encode()])
