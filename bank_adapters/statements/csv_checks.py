@@ -142,7 +142,7 @@ def _oldest_first(
         return lines[::-1]
     if profile.row_order == "oldest_first" or len(lines) < 2:
         return lines
-    downwards, upwards = _links(lines), _links(lines[::-1])
+    downwards, upwards = _links(lines)
     if downwards != upwards:
         return lines if downwards > upwards else lines[::-1]
     days = [line.booked_on for line in lines if line.booked_on is not None]
@@ -154,14 +154,20 @@ def _oldest_first(
     return lines
 
 
-def _links(lines: list[StatementLine]) -> int:
-    """How many neighbours follow from one another by their running balances."""
+def _links(lines: list[StatementLine]) -> tuple[int, int]:
+    """How many neighbours follow from one another by their running balances, down and up the file."""
     balances = [
         (line.balance_after_units, line.amount_units)
         for line in lines
         if line.balance_after_units is not None and line.status == "booked"
     ]
-    return sum(before + amount == after for (before, _), (after, amount) in pairwise(balances))
+    downwards = upwards = 0
+    for (first, first_amount), (second, second_amount) in pairwise(balances):
+        if first + second_amount == second:
+            downwards += 1
+        if second + first_amount == first:
+            upwards += 1
+    return downwards, upwards
 
 
 def _opening(
@@ -218,7 +224,7 @@ def _check_chain(
 ) -> None:
     running = opening.units if opening else None
     for line in booked:
-        before = balances_before.get(line.position)
+        before = balances_before.get(line.position) if balances_before else None
         if before is not None:
             if running is not None:
                 findings.compare(
@@ -232,7 +238,7 @@ def _check_chain(
         if running is not None:
             running += line.amount_units
         if line.balance_after_units is not None:
-            if running is not None:
+            if running is not None and running != line.balance_after_units:
                 findings.compare(
                     "balance_chain_broken",
                     line.position,

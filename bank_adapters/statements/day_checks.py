@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence, Set
 from datetime import date
+from functools import lru_cache
 from typing import Final
 
 from bank_adapters.errors import DayMonthSwappedError
@@ -26,6 +27,7 @@ _NEAR_DAYS: Final = 31
 _SAME_DAY_MONTHS: Final = 3
 
 
+@lru_cache(maxsize=1024)  # a file has few days and many rows
 def turned(day: date) -> date | None:
     """*day* with day and month swapped; None where that is no other day."""
     if day.day > 12 or day.day == day.month:
