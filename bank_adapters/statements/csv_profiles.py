@@ -8,6 +8,8 @@ import csv
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import date, time
+from itertools import repeat
+from operator import add
 from typing import NamedTuple
 
 from bank_adapters.errors import (
@@ -37,8 +39,11 @@ from bank_adapters.statements.statement import Statement, StatementLine, Warning
 from bank_adapters.statements.text import TextFile
 
 FORMAT = "csv"
+#: Makes a named tuple of the tuple of its values: half the time of a call with sixteen arguments.
+new_tuple = tuple.__new__
 
 _HEADER_ROWS_MAX = 100  # preambles are a dozen lines; a proposal need not read a whole file
+_NO_DAYS: frozenset[int] = frozenset()
 _LABEL_SEPARATORS = " \t:;,=|"
 _DIGITS = frozenset("0123456789")
 _TEXTS = ("bank_reference", "reference", "counterparty", "transaction_code")
@@ -198,7 +203,7 @@ def read_table(
 
 def csv_rows(lines: list[str], delimiter: str) -> Iterator[Row]:
     """The records of CSV text. Raises UnreadableRowError for a quote that is wrong."""
-    reader = csv.reader((f"{line}\n" for line in lines), delimiter=delimiter, strict=True)
+    reader = csv.reader(map(add, lines, repeat("\n")), delimiter=delimiter, strict=True)
     start = 0
     while True:
         try:
@@ -211,9 +216,8 @@ def csv_rows(lines: list[str], delimiter: str) -> Iterator[Row]:
                 lines[start], f"not CSV ({error})", position=start + 1
             ) from None
         end = reader.line_num
-        yield Row(
-            start + 1, cells, lines[start] if end - start == 1 else "\n".join(lines[start:end])
-        )
+        raw = lines[start] if end - start == 1 else "\n".join(lines[start:end])
+        yield new_tuple(Row, (start + 1, cells, raw, _NO_DAYS))
         start = end
 
 
@@ -470,23 +474,26 @@ class _TableReader:
         if lines is None:
             lines = table.lines[account] = []
         lines.append(
-            StatementLine(  # by place: a third of the time, and there are very many
-                position,
-                booked_on,
-                value_on,
-                booked_on,  # entry_on
-                booked_time,
-                units,
-                balance,
-                False,  # reversal
-                "pending" if is_pending else "booked",
-                bank_reference,
-                reference,
-                counterparty,
-                narrative,
-                code,
-                (),
-                raw,
+            new_tuple(
+                StatementLine,
+                (
+                    position,
+                    booked_on,
+                    value_on,
+                    booked_on,  # entry_on
+                    booked_time,
+                    units,
+                    balance,
+                    False,  # reversal
+                    "pending" if is_pending else "booked",
+                    bank_reference,
+                    reference,
+                    counterparty,
+                    narrative,
+                    code,
+                    (),
+                    raw,
+                ),
             )
         )
 
