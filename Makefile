@@ -37,7 +37,13 @@ CAN_APT = [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null
 LOCK = uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-header --no-annotate
 
-.PHONY: help setup dev-setup postgres run test check lint format lock docs bench soak explore clean
+# Other readers of bank files, for comparison. They need not agree with what the product needs, so
+# they are installed in an environment of their own: make oracles ORACLES=.venv for another one.
+ORACLES ?= .venv-oracles
+ORACLES_STAMP := $(VENV)/.oracles-$(call HASH_OF,requirements-oracles.lock requirements-dev.lock)
+
+.PHONY: help setup dev-setup postgres run test check lint format lock docs bench soak explore clean \
+	oracles oracles-here differential
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 12
@@ -67,6 +73,14 @@ format: dev-setup ## bring the code into form
 bench: setup postgres ## speed, with its yardsticks: make bench ARGS="post http"
 	@for name in $(or $(ARGS),post http audit); do $(VENV)/bin/rkud bench "$$name"; done
 
+oracles: ## other readers of bank files, beside the product: for bench parse and differential
+	@$(MAKE) --no-print-directory VENV=$(ORACLES) oracles-here
+
+oracles-here: $(ORACLES_STAMP)
+
+differential: oracles ## MT940 by this product and by two others: every difference has its rule
+	@RKUD_DIFFERENTIAL=1 $(ORACLES)/bin/python -m pytest -v -rs $(or $(ARGS),tests/bank_adapters/test_differential.py)
+
 soak: dev-setup postgres ## minutes long: a race, kills under load, an edit of every column
 	@$(PY) -m tests.soak.race
 	@$(PY) -m tests.soak.kill
@@ -86,11 +100,12 @@ lock: ## resolve the dependencies (needs uv); newest: make lock ARGS=--upgrade
 	@uv --version
 	@$(LOCK) $(ARGS) pyproject.toml -o requirements.lock
 	@$(LOCK) $(ARGS) pyproject.toml --extra dev -c requirements.lock -o requirements-dev.lock
+	@$(LOCK) $(ARGS) pyproject.toml --extra oracles -c requirements-dev.lock -o requirements-oracles.lock
 	@sed -n 's/^requires = \["\(.*\)"\]$$/\1/p' pyproject.toml \
 		| $(LOCK) $(ARGS) - -o requirements-build.lock
 
 clean: ## remove the virtual environment and what tools left; never a book
-	@rm -rf $(VENV) build dist ./*.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis \
+	@rm -rf $(VENV) $(ORACLES) build dist ./*.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis \
 		.import_linter_cache
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
@@ -124,6 +139,11 @@ $(DEV_STAMP): $(SETUP_STAMP)
 	@echo "Installing the tools for tests and checks (requirements-dev.lock)"
 	@$(INSTALL) $(HASHED) -r requirements-dev.lock -r requirements-build.lock
 	@rm -f $(VENV)/.dev-* && touch $@
+
+$(ORACLES_STAMP): $(DEV_STAMP)
+	@echo "Installing other readers of bank files (requirements-oracles.lock)"
+	@$(INSTALL) $(HASHED) -r requirements-oracles.lock
+	@rm -f $(VENV)/.oracles-* && touch $@
 
 FIND_POSTGRES = $(PY) -c 'from api.private_postgres import find_binaries; find_binaries()'
 

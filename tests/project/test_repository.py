@@ -13,7 +13,10 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 PACKAGES = ("api", "audit", "bank_adapters", "ledger", "reconciliation")
-LOCKS = ("requirements.lock", "requirements-dev.lock", "requirements-build.lock")
+LOCKS = (
+    *("requirements.lock", "requirements-dev.lock", "requirements-build.lock"),
+    "requirements-oracles.lock",
+)
 
 # A home or a folder that exists on the machine of whoever wrote it and on no other.
 MACHINE_PATH = re.compile(r"(?<![\w.$}-])/(?:home|root|Users|work|mnt|opt|private)/[\w.-]+")
@@ -73,10 +76,12 @@ def test_lock_file_has_a_hash_for_every_pin(lock: str) -> None:
 
 
 def test_lock_file_of_the_tests_agrees_with_the_product_s() -> None:
-    """Tests run on the very versions that the product is installed with."""
+    """Tests and comparisons run on the very versions that the product is installed with."""
     product, tests = pinned("requirements.lock"), pinned("requirements-dev.lock")
+    oracles = pinned("requirements-oracles.lock")
 
     assert product == {name: tests.get(name) for name in product}
+    assert product == {name: oracles.get(name) for name in product}
 
 
 def test_lock_file_covers_every_declared_dependency() -> None:
@@ -85,6 +90,7 @@ def test_lock_file_covers_every_declared_dependency() -> None:
     asked = {
         "requirements.lock": project["dependencies"],
         "requirements-dev.lock": project["optional-dependencies"]["dev"],
+        "requirements-oracles.lock": project["optional-dependencies"]["oracles"],
     }
 
     missing = {
