@@ -40,10 +40,9 @@ LOCK = uv pip compile --quiet --universal --python-version 3.11 --generate-hashe
 # Other readers of bank files, for comparison. They need not agree with what the product needs, so
 # they are installed in an environment of their own: make oracles ORACLES=.venv for another one.
 ORACLES ?= .venv-oracles
-ORACLES_STAMP := $(VENV)/.oracles-$(call HASH_OF,requirements-oracles.lock requirements-dev.lock)
+ORACLES_HASH := $(call HASH_OF,requirements-oracles.lock requirements-dev.lock)
 
-.PHONY: help setup dev-setup postgres run test check lint format lock docs bench soak explore clean \
-	oracles oracles-here differential
+.PHONY: help setup dev-setup postgres run test check lint format lock docs bench soak explore clean oracles differential
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 12
@@ -74,12 +73,11 @@ bench: setup postgres ## speed, with its yardsticks: make bench ARGS="post http"
 	@for name in $(or $(ARGS),post http audit); do $(VENV)/bin/rkud bench "$$name"; done
 
 oracles: ## other readers of bank files, beside the product: for bench parse and differential
-	@$(MAKE) --no-print-directory VENV=$(ORACLES) oracles-here
+	@$(MAKE) --no-print-directory VENV=$(ORACLES) $(ORACLES)/.oracles-$(ORACLES_HASH)
 
-oracles-here: $(ORACLES_STAMP)
-
-differential: oracles ## MT940 by this product and by two others: every difference has its rule
-	@RKUD_DIFFERENTIAL=1 $(ORACLES)/bin/python -m pytest -v -rs $(or $(ARGS),tests/bank_adapters/test_differential.py)
+differential: oracles ## MT940 by this product and by two others: make differential ARGS=4000
+	@$(ORACLES)/bin/python -m pytest -v -rs tests/bank_adapters/test_differential.py
+	@$(ORACLES)/bin/python -m tests.bank_adapters.differential $(ARGS)
 
 soak: dev-setup postgres ## minutes long: a race, kills under load, an edit of every column
 	@$(PY) -m tests.soak.race
@@ -100,7 +98,8 @@ lock: ## resolve the dependencies (needs uv); newest: make lock ARGS=--upgrade
 	@uv --version
 	@$(LOCK) $(ARGS) pyproject.toml -o requirements.lock
 	@$(LOCK) $(ARGS) pyproject.toml --extra dev -c requirements.lock -o requirements-dev.lock
-	@$(LOCK) $(ARGS) pyproject.toml --extra oracles -c requirements-dev.lock -o requirements-oracles.lock
+	@$(LOCK) $(ARGS) pyproject.toml --extra oracles -c requirements.lock --fork-strategy fewest \
+		-o requirements-oracles.lock
 	@sed -n 's/^requires = \["\(.*\)"\]$$/\1/p' pyproject.toml \
 		| $(LOCK) $(ARGS) - -o requirements-build.lock
 
@@ -140,7 +139,7 @@ $(DEV_STAMP): $(SETUP_STAMP)
 	@$(INSTALL) $(HASHED) -r requirements-dev.lock -r requirements-build.lock
 	@rm -f $(VENV)/.dev-* && touch $@
 
-$(ORACLES_STAMP): $(DEV_STAMP)
+$(VENV)/.oracles-$(ORACLES_HASH): $(DEV_STAMP)
 	@echo "Installing other readers of bank files (requirements-oracles.lock)"
 	@$(INSTALL) $(HASHED) -r requirements-oracles.lock
 	@rm -f $(VENV)/.oracles-* && touch $@

@@ -191,7 +191,8 @@ def _entry(random: Random, opened_on: date, closed_on: date, allowed: set[str]) 
     value_text = f"{value:%y%m%d}"
     if has("30 February", 0.3):
         value, value_text = None, f"{booked:%y}0230"
-    entry_text, shown = f"{booked:%m%d}", booked
+    entry_text = f"{booked:%m%d}"
+    shown: date | None = booked
     if has("no date", 0.3) or has("blank date", 0.3):
         entry_text, shown = "    " if "blank date" in traits else "", value
     mark = random.choice(("C", "D", "D", "RC", "RD"))
