@@ -6,7 +6,6 @@ Proofs, all that are there: each row's running balance, opening + rows = closing
 from collections.abc import Set
 from dataclasses import dataclass
 from datetime import date
-from itertools import pairwise
 from typing import NamedTuple
 
 from bank_adapters.statements.amounts import decimals_of, units_text
@@ -156,17 +155,17 @@ def _oldest_first(
 
 def _links(lines: list[StatementLine]) -> tuple[int, int]:
     """How many neighbours follow from one another by their running balances, down and up the file."""
-    balances = [
-        (line.balance_after_units, line.amount_units)
-        for line in lines
-        if line.balance_after_units is not None and line.status == "booked"
-    ]
     downwards = upwards = 0
-    for (first, first_amount), (second, second_amount) in pairwise(balances):
-        if first + second_amount == second:
-            downwards += 1
-        if second + first_amount == first:
-            upwards += 1
+    last: int | None = None
+    last_amount = 0
+    for line in lines:
+        balance, amount = line.balance_after_units, line.amount_units
+        if balance is None or line.status != "booked":
+            continue
+        if last is not None:
+            downwards += last + amount == balance
+            upwards += balance + last_amount == last
+        last, last_amount = balance, amount
     return downwards, upwards
 
 

@@ -47,7 +47,6 @@ _NO_DAYS: frozenset[int] = frozenset()
 _LABEL_SEPARATORS = " \t:;,=|"
 _DIGITS = frozenset("0123456789")
 _TEXTS = ("bank_reference", "reference", "counterparty", "transaction_code")
-_NO_TEXTS = (None, None, None, None)
 
 
 class Row(NamedTuple):
@@ -243,8 +242,7 @@ class _TableReader:
             self._column[name] for name in ("debit", "credit", "amount") if name in self._column
         ]
         self._narrative_columns = header.columns["narrative"]
-        self._text_columns = [self._column.get(name) for name in _TEXTS]
-        self._has_texts = any(column is not None for column in self._text_columns)
+        self._texts = tuple(map(self._column.get, _TEXTS))
         self._has_currency = "currency" in self._column
         self._is_by_column = profile.sign_rule == "two_columns" and "flag" not in self._column
         self._places = _Places(*map(self._column.get, _Places._fields))
@@ -260,8 +258,16 @@ class _TableReader:
     def read(self, rows: Iterator[Row]) -> _Table:
         table = _Table()
         header_position = self._header.row.position
+        width, date_column, known_days = self._width, self._date_column, self._known_days
+        first, last = self._amount_columns[0], self._amount_columns[-1]
         for row in rows:
-            if self._is_plain(row):
+            cells = row.cells
+            # An entry at first sight, of which `_row` would find nothing else.
+            if (
+                len(cells) == width
+                and cells[date_column] in known_days
+                and (cells[first] or cells[last])[:1] in _DIGITS
+            ):
                 self._entry(row, table, is_pending=False)
                 continue
             if not any(map(str.strip, row.cells)):
@@ -273,15 +279,6 @@ class _TableReader:
                     continue  # printed again at the top of each page
                 self._row(row, table)
         return table
-
-    def _is_plain(self, row: Row) -> bool:
-        """Whether the row is an entry at first sight: `_row` would find nothing else in it."""
-        cells = row.cells
-        if len(cells) == self._width and cells[self._date_column] in self._known_days:
-            for column in self._amount_columns:
-                if cells[column][:1] in _DIGITS:
-                    return True
-        return False
 
     def _row(self, row: Row, table: _Table) -> None:
         is_wide = len(row.cells) >= self._width
@@ -427,6 +424,7 @@ class _TableReader:
         """The hot path: places of columns and readers are at hand, and no value is read twice."""
         position, cells, raw, days = row
         account_at, clock_at, value_at, debit_at, credit_at, balance_at, before_at = self._places
+        bank_at, reference_at, counterparty_at, code_at = self._texts
         account = None if account_at is None else clean(cells[account_at]) or None
         if self._has_currency or account not in table.currencies:
             self._take_currency(row, account, table)
@@ -461,11 +459,15 @@ class _TableReader:
                 table.openings.setdefault(account, {})[position] = before
         if balance_at is not None:
             balance = read_units(cells[balance_at], decimals, position=position)
-        bank_reference, reference, counterparty, code = (
-            [None if n is None else clean(cells[n]) or None for n in self._text_columns]
-            if self._has_texts
-            else _NO_TEXTS
-        )
+        bank_reference = reference = counterparty = code = None
+        if bank_at is not None:
+            bank_reference = clean(cells[bank_at]) or None
+        if reference_at is not None:
+            reference = clean(cells[reference_at]) or None
+        if counterparty_at is not None:
+            counterparty = clean(cells[counterparty_at]) or None
+        if code_at is not None:
+            code = clean(cells[code_at]) or None
         narrative = clean(cells[self._narrative_columns[0]])
         if len(self._narrative_columns) > 1:
             texts = [narrative, *(clean(cells[n]) for n in self._narrative_columns[1:])]
