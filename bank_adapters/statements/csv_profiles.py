@@ -35,12 +35,10 @@ from bank_adapters.statements.csv_checks import (
     statement_of_rows,
 )
 from bank_adapters.statements.profile import Profile, header_name
-from bank_adapters.statements.statement import Statement, StatementLine, Warning_
+from bank_adapters.statements.statement import Statement, StatementLine, Warning_, new_tuple
 from bank_adapters.statements.text import TextFile
 
 FORMAT = "csv"
-#: Makes a named tuple of the tuple of its values: half the time of a call with sixteen arguments.
-new_tuple = tuple.__new__
 
 _HEADER_ROWS_MAX = 100  # preambles are a dozen lines; a proposal need not read a whole file
 _NO_DAYS: frozenset[int] = frozenset()

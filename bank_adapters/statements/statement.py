@@ -11,6 +11,9 @@ from typing import Literal, NamedTuple, TypedDict
 
 from bank_adapters.statements.amounts import units_text
 
+#: Makes a named tuple of the tuple of its values: half the time of a call with sixteen arguments.
+new_tuple = tuple.__new__
+
 Kind = Literal["end_of_day", "intraday", "advice"]
 Status = Literal["booked", "pending", "info"]
 
