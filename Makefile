@@ -39,7 +39,12 @@ CAN_APT = [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null
 LOCK = uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-header --no-annotate
 
-.PHONY: help setup dev-setup postgres run test check lint format lock docs bench soak explore fuzz clean
+# Other readers of bank files, for comparison. They need not agree with what the product needs, so
+# they are installed in an environment of their own: make oracles ORACLES=.venv for another one.
+ORACLES ?= .venv-oracles
+ORACLES_HASH := $(call HASH_OF,requirements-oracles.lock requirements-dev.lock)
+
+.PHONY: help setup dev-setup postgres run test check lint format lock docs bench soak explore fuzz clean oracles differential
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 12
@@ -69,6 +74,13 @@ format: dev-setup ## bring the code into form
 bench: setup postgres ## speed, with its yardsticks: make bench ARGS="post http"
 	@for name in $(or $(ARGS),post http audit); do $(VENV)/bin/rkud bench "$$name"; done
 
+oracles: ## other readers of bank files, beside the product: for bench parse and differential
+	@$(MAKE) --no-print-directory VENV=$(ORACLES) $(ORACLES)/.oracles-$(ORACLES_HASH)
+
+differential: oracles ## MT940 by this product and by two others: make differential ARGS=4000
+	@$(ORACLES)/bin/python -m pytest -v -rs tests/bank_adapters/test_differential.py
+	@$(ORACLES)/bin/python -m tests.bank_adapters.differential $(ARGS)
+
 soak: dev-setup postgres ## long: a race, kills under load, an edit of every column, payments through a bad bank
 	@$(PY) -m tests.soak.race
 	@$(PY) -m tests.soak.kill
@@ -94,11 +106,13 @@ lock: ## resolve the dependencies (needs uv); newest: make lock ARGS=--upgrade
 	@$(LOCK) $(ARGS) pyproject.toml --extra dev -c requirements.lock -o requirements-dev.lock
 	@sed -n 's/^fuzz = \["\(.*\)"\].*$$/\1/p' pyproject.toml \
 		| $(LOCK) $(ARGS) - -c requirements.lock -o requirements-fuzz.lock
+	@$(LOCK) $(ARGS) pyproject.toml --extra oracles -c requirements.lock --fork-strategy fewest \
+		-o requirements-oracles.lock
 	@sed -n 's/^requires = \["\(.*\)"\]$$/\1/p' pyproject.toml \
 		| $(LOCK) $(ARGS) - -o requirements-build.lock
 
 clean: ## remove the virtual environment and what tools left; never a book
-	@rm -rf $(VENV) $(FUZZ_VENV) build dist ./*.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis \
+	@rm -rf $(VENV) $(FUZZ_VENV) $(ORACLES) build dist ./*.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis \
 		.import_linter_cache
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
@@ -140,6 +154,11 @@ $(FUZZ_STAMP): | $(PY)
 	@PIP_DISABLE_PIP_VERSION_CHECK=1 $(FUZZ_VENV)/bin/python -m pip install --quiet \
 		$(HASHED) -r requirements.lock -r requirements-fuzz.lock
 	@touch $@
+
+$(VENV)/.oracles-$(ORACLES_HASH): $(DEV_STAMP)
+	@echo "Installing other readers of bank files (requirements-oracles.lock)"
+	@$(INSTALL) $(HASHED) -r requirements-oracles.lock
+	@rm -f $(VENV)/.oracles-* && touch $@
 
 FIND_POSTGRES = $(PY) -c 'from api.private_postgres import find_binaries; find_binaries()'
 

@@ -28,11 +28,12 @@ class Subject(StrEnum):
     POST = "post"
     HTTP = "http"
     AUDIT = "audit"
+    PARSE = "parse"
 
 
 def add_to(app: typer.Typer) -> None:
     """Put the command into the tree."""
-    app.command("bench", help="Measure speed against yardsticks, on PostgreSQL.")(bench)
+    app.command("bench", help="Measure speed against yardsticks.")(bench)
 
 
 def bench(
@@ -48,11 +49,12 @@ def bench(
         int, typer.Option(min=0, help="http: journals that the second book holds before.")
     ] = 0,
     leaves: Annotated[int, typer.Option(min=0, help="audit: leaves in the log.")] = 0,
+    entries: Annotated[int, typer.Option(min=0, help="parse: entries of each file.")] = 0,
     seconds: Annotated[float, typer.Option(min=0.1, help="http: length of a measurement.")] = 5.0,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON for programs.")] = False,
 ) -> None:
     """
-    Starts a private PostgreSQL, or uses the server that RKUD_BENCH_URL names.
+    Starts a private PostgreSQL, or uses the server that RKUD_BENCH_URL names; `parse` needs none.
 
     Exit code 1: a target was missed, or a yardstick was too slow to prove anything.
     """
@@ -62,6 +64,7 @@ def bench(
     from api.bench.audit_bench import AuditSizes, run_audit  # noqa: PLC0415  # as above
     from api.bench.cluster import open_cluster  # noqa: PLC0415  # as above
     from api.bench.http_bench import HttpSizes, run_http  # noqa: PLC0415  # as above
+    from api.bench.parse_bench import ParseSizes, run_parse  # noqa: PLC0415  # as above
     from api.bench.post_bench import PostSizes, run_post  # noqa: PLC0415  # as above
     from api.bench.report import as_json as to_json  # noqa: PLC0415  # as above
     from api.bench.report import show  # noqa: PLC0415  # as above
@@ -74,6 +77,7 @@ def bench(
     post = PostSizes(rounds=rounds, **({"history_large": _FULL_LINES} if full else {}))
     asked = leaves or (_FULL_LEAVES if full else 0)
     audit = AuditSizes(rounds=rounds, **({"leaves": asked} if asked else {}))
+    parse = ParseSizes(rounds=rounds, **({"entries": entries} if entries else {}))
     runs: dict[Subject, Callable[[Cluster], Report]] = {
         Subject.POST: lambda cluster: run_post(cluster, post, _say),
         Subject.HTTP: lambda cluster: run_http(cluster, http, _say),
@@ -81,8 +85,11 @@ def bench(
     }
     reports: list[Report] = []
     for subject in dict.fromkeys(subjects):
-        with open_cluster() as cluster:
-            report = runs[subject](cluster)
+        if subject is Subject.PARSE:
+            report = run_parse(parse, _say)
+        else:
+            with open_cluster() as cluster:
+                report = runs[subject](cluster)
         reports.append(report)
         if not as_json:
             show(report, Console(width=None if sys.stdout.isatty() else 140))

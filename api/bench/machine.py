@@ -9,7 +9,7 @@ import resource
 from pathlib import Path
 from typing import Final
 
-__all__ = ["available_mib", "cpu_seconds_of", "line", "own_cpu_seconds", "resident_mib"]
+__all__ = ["available_mib", "cpu_seconds_of", "line", "own_cpu_seconds", "peak_mib", "resident_mib"]
 
 _TICKS_A_SECOND: Final = os.sysconf("SC_CLK_TCK")
 
@@ -51,6 +51,12 @@ def resident_mib(pid: int | None = None) -> float:
     """Memory that a process (default: this one) holds now."""
     text = _read(f"/proc/{pid or os.getpid()}/status")
     found = re.search(r"VmRSS:\s+(\d+) kB", text)
+    return int(found[1]) / 1024 if found else 0.0
+
+
+def peak_mib() -> float:
+    """The most memory that this process has held (proc(5), VmHWM)."""
+    found = re.search(r"VmHWM:\s+(\d+) kB", _read("/proc/self/status"))
     return int(found[1]) / 1024 if found else 0.0
 
 

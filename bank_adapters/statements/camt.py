@@ -55,6 +55,7 @@ _SIGNS: Final = {"CRDT": 1, "DBIT": -1}
 _TRUTH: Final = {"true": True, "1": True, "false": False, "0": False}
 #: XML Schema's decimal without a sign: `1250.5`, `000149.87`, `.5`. No exponent, no grouping.
 _DECIMAL: Final = re.compile(r"([0-9]*)(?:\.([0-9]*))?", re.ASCII)
+_CENTS: Final = re.compile(r"[0-9]++\.[0-9][0-9]", re.ASCII)
 _DATE: Final = re.compile(r"([0-9]{4})-([0-9]{2})-([0-9]{2})(?:Z|[+-][0-9]{2}:[0-9]{2})?", re.ASCII)
 _DATE_TIME: Final = re.compile(
     r"([0-9]{4})-([0-9]{2})-([0-9]{2})T([0-9]{2}):([0-9]{2}):([0-9]{2})(?:\.[0-9]+)?"
@@ -62,6 +63,8 @@ _DATE_TIME: Final = re.compile(
     re.ASCII,
 )
 _WESTERN: Final = frozenset({"Z", "+00:00", "-00:00"})
+_DAYS: Final = {name: (f"{name}/Dt", f"{name}/DtTm") for name in ("BookgDt", "ValDt", "Dt")}
+_REFERENCES: Final = ("Refs/EndToEndId", "Refs/InstrId", "Refs/PmtInfId")
 _NOT_PROVIDED: Final = frozenset({"NOTPROVIDED", "NONREF", "NOT PROVIDED"})
 #: A remark that fills its field goes on in the next one, in the middle of a word if need be.
 _USTRD_CHARACTERS: Final = 140
@@ -143,7 +146,8 @@ class _Reading:
     def line(self, entry: Entry) -> StatementLine:
         """One entry. Raises UnreadableElementError, CurrencyMismatchError."""
         fields, n = entry.fields, entry.n
-        self._check_currency(fields.get("Amt@Ccy"), n)
+        if (currency := fields.get("Amt@Ccy")) != self.currency:
+            self._check_currency(currency, n)
         units = self._signed(fields, "entry", n)
         status = self._status(fields, n)
         total = self.totals[_SIGNS[fields["CdtDbtInd"]]]
@@ -158,20 +162,24 @@ class _Reading:
         if booked_on is None and value_on is not None:
             booked_on = value_on
             self._warn("booking_date_missing", n, "no booking date; counted for its value date")
-        transactions = entry.transactions
-        details = tuple(
-            self._transaction(each, entry, status, booked_on, value_on, entry_on, reversal)
-            for each in transactions
-        )
+        code = _code(fields)
+        details = [
+            self._transaction(
+                *(each, entry, units, status, booked_on, value_on, entry_on, reversal, code)
+            )
+            for each in entry.transactions
+        ]
         only = details[0] if len(details) == 1 else None
-        sub_entries = self._sub_entries(entry, units, details)
-        batch = [*fields.get("NtryDtls/Btch/PmtInfId", ()), *fields.get("NtryDtls/Btch/MsgId", ())]
-        bank_reference = fields.get("AcctSvcrRef") or (only.bank_reference if only else None)
-        narrative = _joined(
-            [only.narrative if only else "", fields.get("AddtlNtryInf", "")]
-            if len(details) < 2
-            else [fields.get("AddtlNtryInf", "")]
+        sub_entries = (
+            ()
+            if only is not None and only.amount_units == units
+            else self._sub_entries(entry, units, tuple(details))
         )
+        batch = fields.get("NtryDtls/Btch/PmtInfId") or fields.get("NtryDtls/Btch/MsgId")
+        bank_reference = fields.get("AcctSvcrRef") or (only.bank_reference if only else None)
+        narrative = only.narrative if only else ""
+        if "AddtlNtryInf" in fields:
+            narrative = _joined((narrative, fields["AddtlNtryInf"]))
         return StatementLine(
             n,
             booked_on,
@@ -186,7 +194,7 @@ class _Reading:
             (only.reference if only else None) or (batch[0] if batch else None),
             only.counterparty if only else None,
             narrative,
-            _code(fields) or (only.transaction_code if only else None),
+            code or (only.transaction_code if only else None),
             sub_entries,
             entry.raw,
         )
@@ -195,11 +203,13 @@ class _Reading:
         self,
         fields: Fields,
         entry: Entry,
+        entry_units: int,
         status: Status,
         booked_on: date | None,
         value_on: date | None,
         entry_on: date | None,
         reversal: bool,
+        code: str | None,
     ) -> StatementLine:
         """A transaction below an entry; its amount is the entry's where it has none of its own."""
         n = entry.n
@@ -211,31 +221,18 @@ class _Reading:
         text = fields.get(key)
         currency = fields.get(f"{key}@Ccy")
         if text is None or (currency is not None and currency != self.currency):
-            units = self._signed(entry.fields, "entry", n)
+            units = entry_units
         else:
             units = sign * self._units(text, f"TxDtls/{key}", "entry", n)
         # A reversal names the parties of the payment that it reverses.
         is_out = (sign < 0) != reversal
         party = "Cdtr" if is_out else "Dbtr"
         name = fields.get(f"RltdPties/{party}/Nm") or fields.get(f"RltdPties/{party}/Pty/Nm")
-        reference = next(
-            (
-                fields[key]
-                for key in ("Refs/EndToEndId", "Refs/InstrId", "Refs/PmtInfId")
-                if fields.get(key) and fields[key] not in _NOT_PROVIDED
-            ),
-            None,
-        )
-        narrative = _joined(
-            [
-                _remittance(fields.get("RmtInf/Ustrd", ())),
-                *fields.get("RmtInf/Strd/CdtrRefInf/Ref", ()),
-                *fields.get("RmtInf/Strd/AddtlRmtInf", ()),
-                fields.get("RtrInf/Rsn/Cd", ""),
-                *fields.get("RtrInf/AddtlInf", ()),
-                fields.get("AddtlTxInf", ""),
-            ]
-        )
+        reference = None
+        for key in _REFERENCES:
+            if (reference := fields.get(key)) and reference not in _NOT_PROVIDED:
+                break
+            reference = None
         return StatementLine(
             n,
             booked_on,
@@ -249,8 +246,8 @@ class _Reading:
             fields.get("Refs/AcctSvcrRef") or fields.get("Refs/TxId"),
             reference,
             name,
-            narrative,
-            _code(fields) or _code(entry.fields),
+            _remarks(fields),
+            _code(fields) or code,
             (),
             "",
         )
@@ -416,6 +413,8 @@ class _Reading:
         return sign * self._units(_need(fields, "Amt", element, n), "Amt", element, n)
 
     def _units(self, text: str, name: str, element: str, n: int) -> int:
+        if self.decimals == 2 and len(text) <= DIGITS_MAX and _CENTS.fullmatch(text):
+            return int(text.replace(".", ""))  # nearly every amount; the same as below
         matched = _DECIMAL.fullmatch(text)
         if matched is None or text in {"", "."}:
             reason = "not a decimal number (digits, one point, no sign)"
@@ -454,7 +453,8 @@ class _Reading:
         self, fields: Fields, name: str, n: int, *, element: str = "entry"
     ) -> tuple[date | None, time | None]:
         """The day as it is printed, in the bank's own zone, and the time where there is one."""
-        text = fields.get(f"{name}/Dt") or fields.get(f"{name}/DtTm")
+        day, moment = _DAYS[name]
+        text = fields.get(day) or fields.get(moment)
         if text is None:
             return None, None
         known = self._days.get(text)
@@ -486,6 +486,15 @@ class _Reading:
         self.warnings.append(Warning_(code, position, message))
 
 
+_MORE_REMARKS: Final = frozenset(
+    {
+        "RmtInf/Strd/CdtrRefInf/Ref",
+        "RmtInf/Strd/AddtlRmtInf",
+        "RtrInf/Rsn/Cd",
+        "RtrInf/AddtlInf",
+        "AddtlTxInf",
+    }
+)
 _NO_DIRECTION: Final = "neither CRDT nor DBIT"
 
 
@@ -499,14 +508,31 @@ def _need(fields: Fields, name: str, element: str, n: int) -> str:
 def _code(fields: Fields) -> str | None:
     """`PMNT-ICDT-ESCT`, else the bank's own code."""
     if domain := fields.get("BkTxCd/Domn/Cd"):
-        parts = (
+        parts = [
             domain,
             fields.get("BkTxCd/Domn/Fmly/Cd"),
             fields.get("BkTxCd/Domn/Fmly/SubFmlyCd"),
-        )
-        return "-".join(part for part in parts if part)
+        ]
+        return "-".join(filter(None, parts))
     code = fields.get("BkTxCd/Prtry/Cd")
     return None if code is None else str(code)
+
+
+def _remarks(fields: Fields) -> str:
+    """All that a transaction says of itself."""
+    remittance = _remittance(fields.get("RmtInf/Ustrd", ()))
+    if _MORE_REMARKS.isdisjoint(fields):
+        return remittance.strip()
+    return _joined(
+        [
+            remittance,
+            *fields.get("RmtInf/Strd/CdtrRefInf/Ref", ()),
+            *fields.get("RmtInf/Strd/AddtlRmtInf", ()),
+            fields.get("RtrInf/Rsn/Cd", ""),
+            *fields.get("RtrInf/AddtlInf", ()),
+            fields.get("AddtlTxInf", ""),
+        ]
+    )
 
 
 def _remittance(texts: Iterable[str]) -> str:

@@ -13,7 +13,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Any, Final, Literal, NoReturn
+from typing import Any, Final, Literal, NamedTuple, NoReturn
 from xml.parsers import expat
 
 from bank_adapters.errors import (
@@ -24,6 +24,7 @@ from bank_adapters.errors import (
     UnreadableElementError,
     UnsupportedMessageError,
 )
+from bank_adapters.statements.camt_shapes import Shapes, pieces_of
 from bank_adapters.xml_bytes import CHUNK_BYTES, DEPTH_MAX, check_declared, parser_input
 
 __all__ = ["CHUNK_BYTES", "FORMAT", "End", "Entry", "Fields", "Head", "Part", "read_parts"]
@@ -130,6 +131,10 @@ _REPEATED: Final = frozenset(
     }
 )
 
+#: What may be in front of a message without comments and instructions.
+_DECLARATION: Final = re.compile(rb"(?:\xef\xbb\xbf)?<\?xml\s")
+_ENTRY_TAG: Final = re.compile(rb"<((?:[A-Za-z][A-Za-z0-9]*:)?Ntry)>")
+
 _Context = Literal["", "statement", "balance", "entry", "transaction"]
 _WANTED: Final[dict[_Context, frozenset[str]]] = {
     "": frozenset(),
@@ -153,8 +158,7 @@ class Head:
     balances: list[Fields]
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """An entry, its place among the file's entries (from 1), and its text as it stands."""
 
     n: int
@@ -194,9 +198,7 @@ def _gatherer(encoding: str | None) -> _Gatherer:
     parser = expat.ParserCreate(encoding, " ")
     gatherer = _Gatherer(parser)
     parser.buffer_text = True
-    parser.StartElementHandler = gatherer.start
-    parser.EndElementHandler = gatherer.end
-    parser.CharacterDataHandler = gatherer.data
+    gatherer.listen(to_elements=True)
     parser.StartDoctypeDeclHandler = gatherer.doctype
     if encoding is None:
         parser.XmlDeclHandler = gatherer.declared
@@ -213,6 +215,7 @@ class _Node(dict[str, "_Node"]):
         "key",
         "local",
         "message",
+        "name",
         "opens",
         "parent",
         "path",
@@ -224,6 +227,7 @@ class _Node(dict[str, "_Node"]):
     def __init__(self, parent: _Node | None, name: str) -> None:
         super().__init__()
         self.parent = parent
+        self.name = name
         self.local = name.rpartition(" ")[2]
         self.depth: int = 0 if parent is None else parent.depth + 1
         self.root: _Node = self if parent is None else parent.root
@@ -299,12 +303,18 @@ class _Gatherer:
     _transactions: list[Fields] = field(default_factory=list)
     #: The statement whose head was handed on.
     _announced: int = 0
+    #: Known from the first entry on; None too where entries are not to be read by their shapes.
+    _shapes: Shapes | None = None
+    _is_plain: bool = True
+    _last: bytes = b""
 
     def feed(self, chunk: bytes, *, is_last: bool = False) -> list[Part]:
         """Raises MalformedXmlError, DoctypeForbiddenError, UnreadableElementError."""
         self.window += chunk
+        self._look_for_markup(chunk)
         try:
-            self.parser.Parse(chunk, is_last)
+            at = self._shaped(chunk) if self._shapes is not None else 0
+            self.parser.Parse(chunk[at:] if at else chunk, is_last)
         except expat.ExpatError as error:
             raise MalformedXmlError(expat.ErrorString(error.code), position=error.lineno) from None
         # Expat may not have looked at the last bytes yet: the start of a tag, cut by the chunk.
@@ -314,6 +324,79 @@ class _Gatherer:
         self.window_from = kept
         parts, self.parts = self.parts, []
         return parts
+
+    def _look_for_markup(self, chunk: bytes) -> None:
+        """In a comment, CDATA or an instruction `<Ntry>` is text: such a file has no shapes."""
+        if not self._is_plain:
+            return
+        looked_at = self._last + chunk
+        self._last = chunk[-1:]
+        if self.window_from == 0 and (declared := _DECLARATION.match(looked_at)):
+            looked_at = looked_at[declared.end() :]
+        if b"<!" in looked_at or b"<?" in looked_at:
+            self._is_plain, self._shapes = False, None
+
+    def _shaped(self, chunk: bytes) -> int:
+        """Read *chunk* as far as entries have a shape; where that ends."""
+        chunk_from = self.window_from + len(self.window) - len(chunk)
+        at = 0
+        while (shapes := self._shapes) is not None:
+            start = chunk.find(shapes.start, at)
+            if start < 0:
+                break
+            self.parser.Parse(chunk[at:start], False)
+            at = self._run(shapes, chunk, start) if self._is_ready(chunk_from + start) else start
+            if at == start:
+                at += len(shapes.start)
+                self.parser.Parse(chunk[start:at], False)
+        return at
+
+    def _is_ready(self, at: int) -> bool:
+        """Whether an entry may begin at *at*, and expat has looked at all tags before it.
+
+        Newer versions of expat put off small pieces behind a tag that was cut.
+        """
+        last_tag = self.window.rfind(b"<", 0, at - self.window_from)
+        is_there = self.parser.CurrentByteIndex >= self.window_from + last_tag
+        node = self._node
+        return is_there and node.opens and node.context == "statement"
+
+    def _run(self, shapes: Shapes, chunk: bytes, start: int) -> int:
+        """Read entries that follow one another from *start* on; the end of the last."""
+        head = self._head
+        if head is None:
+            raise AssertionError("an entry stands within a statement")
+        read: list[Part] = []
+        end = start
+        following = start
+        while chunk.startswith(shapes.start, following):
+            last = chunk.find(shapes.end, following) + len(shapes.end)
+            if last < len(shapes.end):
+                break
+            raw = chunk[following:last].decode(errors="replace")
+            pieces = pieces_of(raw)
+            shape = None if pieces is None else shapes.shape(pieces)
+            if pieces is None or shape is None:
+                break
+            self.entries += 1
+            read.append(Entry(self.entries, *shape.read(pieces), raw))
+            end = last
+            following = chunk.find(b"<", end)
+        if read:
+            self.listen(to_elements=False)
+            self.parser.Parse(chunk[start:end], False)
+            self.listen(to_elements=True)
+            if self._announced != head.n:
+                self._announced = head.n
+                self.parts.append(head)
+            self.parts += read
+        return end
+
+    def listen(self, *, to_elements: bool) -> None:
+        parser = self.parser
+        parser.StartElementHandler = self.start if to_elements else None
+        parser.EndElementHandler = self.end if to_elements else None
+        parser.CharacterDataHandler = self.data if to_elements else None
 
     def nothing_found(self) -> StatementFileError:
         """Why a whole message gave no statement."""
@@ -407,7 +490,17 @@ class _Gatherer:
             self.entries += 1
             self._entry = self._fields
             self._entry_from = self.parser.CurrentByteIndex
+            if self._is_plain and self._shapes is None:
+                self._learn(node)
             self._transactions = []
+
+    def _learn(self, node: _Node) -> None:
+        """How entries begin in this file; from the next chunk on they may be read by their shapes."""
+        begun = _ENTRY_TAG.match(self.window, self._entry_from - self.window_from)
+        if begun is None or self.encoding.lower() not in {"utf-8", "us-ascii"}:
+            self._is_plain = False
+        else:
+            self._shapes = Shapes(node, node.name, begun[1].decode())
 
     def _close(self, node: _Node) -> None:
         head = self._head

@@ -6,7 +6,6 @@ Proofs, all that are there: each row's running balance, opening + rows = closing
 from collections.abc import Set
 from dataclasses import dataclass
 from datetime import date
-from itertools import pairwise
 from typing import NamedTuple
 
 from bank_adapters.statements.amounts import decimals_of, units_text
@@ -142,7 +141,7 @@ def _oldest_first(
         return lines[::-1]
     if profile.row_order == "oldest_first" or len(lines) < 2:
         return lines
-    downwards, upwards = _links(lines), _links(lines[::-1])
+    downwards, upwards = _links(lines)
     if downwards != upwards:
         return lines if downwards > upwards else lines[::-1]
     days = [line.booked_on for line in lines if line.booked_on is not None]
@@ -154,14 +153,20 @@ def _oldest_first(
     return lines
 
 
-def _links(lines: list[StatementLine]) -> int:
-    """How many neighbours follow from one another by their running balances."""
-    balances = [
-        (line.balance_after_units, line.amount_units)
-        for line in lines
-        if line.balance_after_units is not None and line.status == "booked"
-    ]
-    return sum(before + amount == after for (before, _), (after, amount) in pairwise(balances))
+def _links(lines: list[StatementLine]) -> tuple[int, int]:
+    """How many neighbours follow from one another by their running balances, down and up the file."""
+    downwards = upwards = 0
+    last: int | None = None
+    last_amount = 0
+    for line in lines:
+        balance, amount = line.balance_after_units, line.amount_units
+        if balance is None or line.status != "booked":
+            continue
+        if last is not None:
+            downwards += last + amount == balance
+            upwards += balance + last_amount == last
+        last, last_amount = balance, amount
+    return downwards, upwards
 
 
 def _opening(
@@ -218,7 +223,7 @@ def _check_chain(
 ) -> None:
     running = opening.units if opening else None
     for line in booked:
-        before = balances_before.get(line.position)
+        before = balances_before.get(line.position) if balances_before else None
         if before is not None:
             if running is not None:
                 findings.compare(
@@ -232,7 +237,7 @@ def _check_chain(
         if running is not None:
             running += line.amount_units
         if line.balance_after_units is not None:
-            if running is not None:
+            if running is not None and running != line.balance_after_units:
                 findings.compare(
                     "balance_chain_broken",
                     line.position,

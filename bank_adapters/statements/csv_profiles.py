@@ -8,6 +8,8 @@ import csv
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import date, time
+from itertools import repeat
+from operator import add
 from typing import NamedTuple
 
 from bank_adapters.errors import (
@@ -36,16 +38,19 @@ from bank_adapters.statements.profile import Profile, header_name
 from bank_adapters.statements.statement import (
     Statement,
     StatementLine,
-    Status,
     Warning_,
     check_count,
+    new_tuple,
 )
 from bank_adapters.statements.text import TextFile
 
 FORMAT = "csv"
 
 _HEADER_ROWS_MAX = 100  # preambles are a dozen lines; a proposal need not read a whole file
+_NO_DAYS: frozenset[int] = frozenset()
 _LABEL_SEPARATORS = " \t:;,=|"
+_DIGITS = frozenset("0123456789")
+_TEXTS = ("bank_reference", "reference", "counterparty", "transaction_code")
 
 
 class Row(NamedTuple):
@@ -77,6 +82,18 @@ class Header(NamedTuple):
 
     row: Row
     columns: dict[str, list[int]]
+
+
+class _Places(NamedTuple):
+    """Columns that a layout may have or not."""
+
+    account: int | None
+    booked_time: int | None
+    value_on: int | None
+    debit: int | None
+    credit: int | None
+    balance: int | None
+    balance_before: int | None
 
 
 @dataclass(slots=True)
@@ -191,7 +208,7 @@ def read_table(
 
 def csv_rows(lines: list[str], delimiter: str) -> Iterator[Row]:
     """The records of CSV text. Raises UnreadableRowError for a quote that is wrong."""
-    reader = csv.reader((f"{line}\n" for line in lines), delimiter=delimiter, strict=True)
+    reader = csv.reader(map(add, lines, repeat("\n")), delimiter=delimiter, strict=True)
     start = 0
     while True:
         try:
@@ -204,9 +221,8 @@ def csv_rows(lines: list[str], delimiter: str) -> Iterator[Row]:
                 lines[start], f"not CSV ({error})", position=start + 1
             ) from None
         end = reader.line_num
-        yield Row(
-            start + 1, cells, lines[start] if end - start == 1 else "\n".join(lines[start:end])
-        )
+        raw = lines[start] if end - start == 1 else "\n".join(lines[start:end])
+        yield new_tuple(Row, (start + 1, cells, raw, _NO_DAYS))
         start = end
 
 
@@ -228,6 +244,16 @@ class _TableReader:
         self._flags |= dict.fromkeys(map(str.casefold, profile.credit_words), 1)
         self._decimals = decimals_of(profile.currency)
         self._date_column = self._column["booked_on"]
+        self._amount_columns = [
+            self._column[name] for name in ("debit", "credit", "amount") if name in self._column
+        ]
+        self._narrative_columns = header.columns["narrative"]
+        self._texts = tuple(map(self._column.get, _TEXTS))
+        self._has_currency = "currency" in self._column
+        self._is_by_column = profile.sign_rule == "two_columns" and "flag" not in self._column
+        self._places = _Places(*map(self._column.get, _Places._fields))
+        #: Cells that were read as a day that exists. Most rows repeat one, and need no second look.
+        self._known_days: dict[str, tuple[date, time | None]] = {}
         self._labels = [
             (label, word)
             for label, words in profile.labels.items()
@@ -238,7 +264,18 @@ class _TableReader:
     def read(self, rows: Iterator[Row]) -> _Table:
         table = _Table()
         header_position = self._header.row.position
+        width, date_column, known_days = self._width, self._date_column, self._known_days
+        first, last = self._amount_columns[0], self._amount_columns[-1]
         for row in rows:
+            cells = row.cells
+            # An entry at first sight, of which `_row` would find nothing else.
+            if (
+                len(cells) == width
+                and cells[date_column] in known_days
+                and (cells[first] or cells[last])[:1] in _DIGITS
+            ):
+                self._entry(row, table, is_pending=False)
+                continue
             if not any(map(str.strip, row.cells)):
                 continue
             if row.position < header_position:
@@ -276,8 +313,7 @@ class _TableReader:
 
     def _is_blank(self, row: Row) -> bool:
         """Whether no amount stands in the row."""
-        columns = [self._column.get(name) for name in ("debit", "credit", "amount")]
-        return not any(clean(row.cells[column]) for column in columns if column is not None)
+        return not any(clean(row.cells[column]) for column in self._amount_columns)
 
     def _label(self, row: Row, table: _Table, *, is_dated: bool = False) -> bool:
         """Read a row outside the entries; whether it is one that the layout knows.
@@ -326,14 +362,16 @@ class _TableReader:
             return None
         return self._numbers.units(row.cells[column], self._decimals, position=row.position)
 
-    def _day(self, row: Row, name: str) -> tuple[date | None, time | None]:
-        column = self._column.get(name)
-        if column is None or not clean(row.cells[column]):
+    def _day(self, row: Row, column: int) -> tuple[date | None, time | None]:
+        cell = row.cells[column]
+        if not clean(cell):
             return None, None
-        day, clock = self._dates.read(row.cells[column], position=row.position)
+        day, clock = self._dates.read(cell, position=row.position)
         if day is None:
-            message = f"{clean(row.cells[column])} is a day that does not exist"
+            message = f"{clean(cell)} is a day that does not exist"
             self.warnings.append(Warning_("impossible_date", row.position, message))
+        elif clean(cell).casefold() not in self._profile.labels["pending"]:
+            self._known_days[cell] = day, clock
         return day, clock
 
     def _take_currency(self, row: Row, account: str | None, table: _Table) -> None:
@@ -390,42 +428,81 @@ class _TableReader:
         return None if column is None else clean(row.cells[column]) or None
 
     def _entry(self, row: Row, table: _Table, *, is_pending: bool) -> None:
-        position = row.position
-        account = self._text(row, "account")
-        self._take_currency(row, account, table)
-        booked_on = booked_time = None
+        """The hot path: places of columns and readers are at hand, and no value is read twice."""
+        position, cells, raw, days = row
+        account_at, clock_at, value_at, debit_at, credit_at, balance_at, before_at = self._places
+        bank_at, reference_at, counterparty_at, code_at = self._texts
+        account = None if account_at is None else clean(cells[account_at]) or None
+        if self._has_currency or account not in table.currencies:
+            self._take_currency(row, account, table)
+        booked_on = booked_time = value_on = None
         if not is_pending:
-            booked_on, booked_time = self._day(row, "booked_on")
-            if self._date_column in row.days:
+            known = self._known_days.get(cells[self._date_column])
+            booked_on, booked_time = known or self._day(row, self._date_column)
+            if days and self._date_column in days:
                 table.sheet_days.add(position)
-            if booked_time is None and (clock := self._text(row, "booked_time")):
-                booked_time = read_clock(clock, position=position)
-        value_on, _ = self._day(row, "value_on")
-        units = self._signed_amount(row)
+            if clock_at is not None and booked_time is None and clean(cells[clock_at]):
+                booked_time = read_clock(cells[clock_at], position=position)
+        if value_at is not None:
+            known = self._known_days.get(cells[value_at])
+            value_on, _ = known or self._day(row, value_at)
+        read_units, decimals = self._numbers.units, self._decimals
+        units: int | None = None
+        debit = ""
+        if self._is_by_column and debit_at is not None and credit_at is not None:
+            debit, credit = cells[debit_at], cells[credit_at]
+            if not debit or not credit:  # as in nearly every row
+                units = read_units(debit or credit, decimals, position=position)
+        if units is None or units < 0:
+            units = self._signed_amount(row)
+        elif debit:
+            units = -units
         if units == 0:
             self.warnings.append(Warning_("zero_amount", position, "an entry over nothing"))
-        if (before := self._cell(row, "balance_before")) is not None:
-            table.openings.setdefault(account, {})[position] = before
-        texts = (clean(row.cells[column]) for column in self._header.columns["narrative"])
-        status: Status = "pending" if is_pending else "booked"
-        table.lines.setdefault(account, []).append(
-            StatementLine(
-                position=position,
-                booked_on=booked_on,
-                value_on=value_on,
-                entry_on=booked_on,
-                booked_time=booked_time,
-                amount_units=units,
-                balance_after_units=self._cell(row, "balance"),
-                reversal=False,
-                status=status,
-                bank_reference=self._text(row, "bank_reference"),
-                reference=self._text(row, "reference"),
-                counterparty=self._text(row, "counterparty"),
-                narrative=" ".join(filter(None, texts)),
-                transaction_code=self._text(row, "transaction_code"),
-                sub_entries=(),
-                raw=row.raw,
+        balance = None
+        if before_at is not None:
+            before = read_units(cells[before_at], decimals, position=position)
+            if before is not None:
+                table.openings.setdefault(account, {})[position] = before
+        if balance_at is not None:
+            balance = read_units(cells[balance_at], decimals, position=position)
+        bank_reference = reference = counterparty = code = None
+        if bank_at is not None:
+            bank_reference = clean(cells[bank_at]) or None
+        if reference_at is not None:
+            reference = clean(cells[reference_at]) or None
+        if counterparty_at is not None:
+            counterparty = clean(cells[counterparty_at]) or None
+        if code_at is not None:
+            code = clean(cells[code_at]) or None
+        narrative = clean(cells[self._narrative_columns[0]])
+        if len(self._narrative_columns) > 1:
+            texts = [narrative, *(clean(cells[n]) for n in self._narrative_columns[1:])]
+            narrative = " ".join(filter(None, texts))
+        lines = table.lines.get(account)
+        if lines is None:
+            lines = table.lines[account] = []
+        lines.append(
+            new_tuple(
+                StatementLine,
+                (
+                    position,
+                    booked_on,
+                    value_on,
+                    booked_on,  # entry_on
+                    booked_time,
+                    units,
+                    balance,
+                    False,  # reversal
+                    "pending" if is_pending else "booked",
+                    bank_reference,
+                    reference,
+                    counterparty,
+                    narrative,
+                    code,
+                    (),
+                    raw,
+                ),
             )
         )
 

@@ -12,6 +12,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence, Set
 from datetime import date
+from functools import lru_cache
+from itertools import groupby
+from operator import itemgetter
 from typing import Final
 
 from bank_adapters.errors import DayMonthSwappedError
@@ -26,6 +29,7 @@ _NEAR_DAYS: Final = 31
 _SAME_DAY_MONTHS: Final = 3
 
 
+@lru_cache(maxsize=1024)  # a file has few days and many rows
 def turned(day: date) -> date | None:
     """*day* with day and month swapped; None where that is no other day."""
     if day.day > 12 or day.day == day.month:
@@ -46,12 +50,16 @@ def check_days(
     Raises DayMonthSwappedError.
     """
     dated = [(line.position, line.booked_on) for line in lines if line.booked_on is not None]
+    # Rows of one day in a row have the same neighbours.
+    runs = [(day, list(rows)) for day, rows in groupby(dated, key=itemgetter(1))]
+    days = [day for day, _ in runs]
     suspects = [
         (position, day, why)
-        for (position, day), before, after in zip(
-            dated, _fixed_before(dated), _fixed_before(dated[::-1])[::-1], strict=True
+        for (day, rows), before, after in zip(
+            runs, _fixed_before(days), _fixed_before(days[::-1])[::-1], strict=True
         )
         if (why := _contradiction(day, before, after, period))
+        for position, _ in rows
     ]
     stored = [each for each in suspects if each[0] in sheet_days]
     if stored and profile.swapped == "refuse":
@@ -71,11 +79,11 @@ def check_days(
     _check_value_days(lines, warnings)
 
 
-def _fixed_before(dated: list[tuple[int, date]]) -> list[date | None]:
-    """For each row the nearest day before it that has one reading only."""
+def _fixed_before(days: list[date]) -> list[date | None]:
+    """For each day the nearest one before it that has one reading only."""
     fixed: list[date | None] = []
     last: date | None = None
-    for _, day in dated:
+    for day in days:
         fixed.append(last)
         if turned(day) is None:
             last = day

@@ -8,7 +8,7 @@ from bank_adapters.errors import UnreadableEntryError
 from bank_adapters.statements.amounts import swift_date, swift_units
 from bank_adapters.statements.mt940_fields import Fields
 from bank_adapters.statements.narratives import read_narrative
-from bank_adapters.statements.statement import StatementLine, Status, Warning_
+from bank_adapters.statements.statement import StatementLine, Status, Warning_, new_tuple
 
 # 6!n[4!n]2a[1!a]15d1!a3!c16x[//16x] (SWIFT MT940, field 61), with what banks make of it: a blank
 # entry date, lower-case marks, spaces before the amount, any number of digits, references of any
@@ -110,23 +110,26 @@ def read_entries(
 
         status: Status = "pending" if mark[0] == "E" else "booked"
         read.append(
-            StatementLine(
-                position,
-                dates.booked_on,
-                dates.value_on,
-                dates.entry_on,
-                None,
-                units,
-                None,
-                mark[0] == "R",
-                status,
-                None if bank_reference in _NO_REFERENCE else bank_reference,
-                None if reference in _NO_REFERENCE else reference,
-                counterparty,
-                " ".join(remarks).strip() if len(remarks) != 1 else remarks[0],
-                code.upper(),
-                (),
-                "\n".join(lines[start:end]).rstrip("\n"),
+            new_tuple(
+                StatementLine,
+                (
+                    position,
+                    dates.booked_on,
+                    dates.value_on,
+                    dates.entry_on,
+                    None,
+                    units,
+                    None,
+                    mark[0] == "R",
+                    status,
+                    None if bank_reference in _NO_REFERENCE else bank_reference,
+                    None if reference in _NO_REFERENCE else reference,
+                    counterparty,
+                    " ".join(remarks).strip() if len(remarks) != 1 else remarks[0],
+                    code.upper(),
+                    (),
+                    "\n".join(lines[start:end]).rstrip("\n"),
+                ),
             )
         )
     return read

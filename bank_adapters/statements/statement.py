@@ -15,6 +15,9 @@ from bank_adapters.statements.amounts import units_text
 #: A statement takes a hundred times the memory of the few bytes that begin one.
 STATEMENTS_MAX = 200_000
 
+#: Makes a named tuple of the tuple of its values: half the time of a call with sixteen arguments.
+new_tuple = tuple.__new__
+
 Kind = Literal["end_of_day", "intraday", "advice"]
 Status = Literal["booked", "pending", "info"]
 

@@ -14,8 +14,8 @@ import pytest
 ROOT = Path(__file__).parents[2]
 PACKAGES = ("api", "audit", "bank_adapters", "ledger", "reconciliation")
 LOCKS = (
-    *("requirements.lock", "requirements-dev.lock"),
-    *("requirements-fuzz.lock", "requirements-build.lock"),
+    *("requirements.lock", "requirements-dev.lock", "requirements-build.lock"),
+    *("requirements-fuzz.lock", "requirements-oracles.lock"),
 )
 
 # A home or a folder that exists on the machine of whoever wrote it and on no other.
@@ -76,10 +76,15 @@ def test_lock_file_has_a_hash_for_every_pin(lock: str) -> None:
 
 
 def test_lock_file_of_the_tests_agrees_with_the_product_s() -> None:
-    """Tests run on the very versions that the product is installed with."""
+    """Tests and comparisons run on the very versions that the product is installed with."""
     product, tests = pinned("requirements.lock"), pinned("requirements-dev.lock")
+    oracles = pinned("requirements-oracles.lock")
 
     assert product == {name: tests.get(name) for name in product}
+    # The marker of a package depends on who asks for it; its version may not.
+    assert {name: rest.split(" ;")[0] for name, rest in product.items()} == {
+        name: oracles[name].split(" ;")[0] for name in product
+    }
 
 
 def test_lock_file_covers_every_declared_dependency() -> None:
@@ -89,6 +94,7 @@ def test_lock_file_covers_every_declared_dependency() -> None:
         "requirements.lock": project["dependencies"],
         "requirements-dev.lock": project["optional-dependencies"]["dev"],
         "requirements-fuzz.lock": project["optional-dependencies"]["fuzz"],
+        "requirements-oracles.lock": project["optional-dependencies"]["oracles"],
     }
 
     missing = {
