@@ -96,6 +96,7 @@ STATUSES: Final[dict[str, int]] = {
     "payment_not_held": 409,
     "already_so": 409,
     "no_call": 409,
+    "may_be_with_bank": 409,
     "not_by_file": 409,
     "resent_elsewhere": 409,
     "nothing_to_pay": 409,

@@ -14,7 +14,8 @@ from sqlalchemy import Connection, and_, case, func, select, update
 
 from audit import bulk
 from ledger import tables as t
-from ledger.documents.calls import stage_of
+from ledger.documents.calls import FILE, stage_of
+from ledger.documents.errors import MayBeWithBankError
 from ledger.documents.payment_store import CHUNK, StoredPayment, chunks
 from ledger.session import Session
 
@@ -31,6 +32,7 @@ __all__ = [
     "backlog",
     "calls_of",
     "channel_of_list",
+    "check_not_by_file",
     "find_due",
     "find_open",
     "is_paused",
@@ -195,6 +197,14 @@ def orders_of(conn: Connection, government: str, payments: Sequence[str]) -> dic
         ):
             found[row[0]] = Order(row[0], row[1], bool(row[2]), row[3])
     return found
+
+
+def check_not_by_file(conn: Connection, government: str, payment: StoredPayment) -> None:
+    """Raises MayBeWithBankError for a signed order that is no worker's to send."""
+    if payment.state == "queued":
+        order = orders_of(conn, government, [payment.id]).get(payment.id)
+        if order is None or order.channel == FILE:
+            raise MayBeWithBankError(payment=payment.id)
 
 
 def channel_of_list(conn: Connection, government: str, advice_list: str) -> str:

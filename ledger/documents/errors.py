@@ -18,6 +18,7 @@ What documents and payments refuse, by name.
     ├── NonceUsedError                 the signed statement was used before
     ├── NothingToPayError              no payment waits for an advice list
     ├── PaymentNotHeldError            a payment is in a list, or its SP2D may not be paid now
+    ├── MayBeWithBankError             the order's file may have been handed over
     ├── NoCallError                    the bank was never called for this payment
     ├── NotByFileError                 the list's orders leave by the bank's interface
     ├── ResentElsewhereError           an SP2D whose recalled payment was ordered anew
@@ -38,6 +39,7 @@ __all__ = [
     "DocumentMoveNotAllowedError",
     "EnvelopeRequiredError",
     "ExternalNumberTakenError",
+    "MayBeWithBankError",
     "NoCallError",
     "NonceUsedError",
     "NotByFileError",
@@ -82,6 +84,17 @@ class AlreadySoError(DocumentError):
 
     def __init__(self, *, what: str, state: str) -> None:
         super().__init__(f"{what} is {state} already", what=what, state=state)
+
+
+class MayBeWithBankError(DocumentError):
+    """The file of a signed list may be with the bank, whatever is recorded: only the bank can tell."""
+
+    def __init__(self, *, payment: str) -> None:
+        super().__init__(
+            f"payment {payment} leaves by a file that may be with the bank already: ask the bank,"
+            " and record its answer",
+            payment=payment,
+        )
 
 
 class NoCallError(DocumentError):

@@ -58,6 +58,7 @@ class HoldPayment:
                 outcome="held back" if self.held else "let go",
                 allowed=[],
             )
+        dispatch_store.check_not_by_file(conn, government, payment)
         if order.held == self.held:
             raise AlreadySoError(what=payment.id, state="held" if self.held else "not held")
         reason_c = session.private("reason", self.reason, subject=f"payment:{payment.id}")

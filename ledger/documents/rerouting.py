@@ -22,7 +22,7 @@ from sqlalchemy import select
 
 from ledger import tables as t
 from ledger.answers import Idempotency
-from ledger.documents import payment_store, store
+from ledger.documents import dispatch_store, payment_store, store
 from ledger.documents.errors import DocumentMoveNotAllowedError, PaymentMoveNotAllowedError
 from ledger.documents.journals import retur_lines
 from ledger.documents.numbers import PAYMENT_SERIES, payment_reference
@@ -63,6 +63,7 @@ class RecallPayment:
         check_text("reason", self.reason, least=1, most=1_000)
         payment = payment_store.get(session.conn, session.government, self.payment_reference)
         _check_unsent(payment, "recalled")
+        dispatch_store.check_not_by_file(session.conn, session.government, payment)
         leaf = _recall(session, payment, by=self.by, reason=self.reason)
         return {
             "payment": payment.id,
@@ -122,6 +123,7 @@ class ReroutePayments:
     def _document(self, session: Session, payment: StoredPayment) -> StoredDocument:
         """The payment's SP2D, where it may be ordered anew."""
         _check_unsent(payment, "rerouted")
+        dispatch_store.check_not_by_file(session.conn, session.government, payment)
         document = store.get_document(
             session.conn, session.government, payment.document_id, "sp2d", content=False
         )

@@ -335,6 +335,23 @@ def test_recalled_order_lets_its_sp2d_be_cancelled(office: Office) -> None:
     assert [] == office.findings()
 
 
+@pytest.mark.parametrize(
+    "command",
+    [
+        lambda payment: RecallPayment("kuasa", payment, "Salah"),
+        lambda payment: ReroutePayments("maker", [payment], BANK, "Salah"),
+        lambda payment: HoldPayment("kuasa", payment, True, "Tahan"),
+    ],
+)
+def test_order_of_a_list_that_leaves_by_file_is_not_called_back_here(
+    office: Office, command: Any
+) -> None:
+    """The file may be with the bank, whether or not anybody has recorded that it was handed over."""
+    (payment,) = office.issue()["payments"]
+    office.list_payments(payment)
+    assert ("may_be_with_bank", payment) == _refused(office, command(payment), "payment")
+
+
 def _with_other_bank(office: Office) -> None:
     act = AddBankAccount(OTHER_BANK, "RKUD bank lain", CASH, "2026-01-01")
     office.do(BothHands(ADMIN_1, ADMIN_2, act))
