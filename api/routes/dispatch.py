@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import date
 from typing import Annotated, Any, Final
 
@@ -16,7 +17,7 @@ from api.dispatch.banks import BanksFileMissingError
 from api.dispatch.running import DispatcherUnknownError, dispatcher_of
 from api.errors import NotFoundError
 from api.problems import responses
-from api.routes.acts import RawBody, raw_body_doc
+from api.routes.acts import BYTES, RawBody, raw_body_doc
 from api.routes.documents import MOVING
 from api.routes.feed import settled
 from api.routes.journals import ASKING, WRITING
@@ -44,6 +45,7 @@ _SERVICES: Final = {
     "transfer-skn": "75",
     "transfer-rtgs": "76",
 }
+_VERSION: Final = re.compile(r"v[0-9]+(?:\.[0-9]+)?")
 _ACT: Final[dict[str, Any]] = {"status_code": 201, "responses": responses(*MOVING)}
 
 
@@ -195,9 +197,8 @@ async def _pause(
         InvalidConnectionError,
         DispatcherUnknownError,
     ),
-    openapi_extra=raw_body_doc(
-        "application/json", {"type": "object"}, {"originalPartnerReferenceNo": "P26-00000001"}
-    ),
+    # JSON, and taken as the bytes that the bank signed: nothing reads it before its signature.
+    openapi_extra=raw_body_doc("application/octet-stream", BYTES, "(the bank's JSON)"),
     summary="A bank's result of a transfer",
 )
 async def notify(
@@ -206,7 +207,7 @@ async def notify(
     government: Government,
     data: RawBody,
     bank: Annotated[str, Path(max_length=40)],
-    version: Annotated[str, Path(pattern=r"^v[0-9]+(\.[0-9]+)?$")],  # noqa: ARG001  # the bank's path
+    version: Annotated[str, Path(max_length=10)],
     what: Annotated[str, Path(max_length=40)],
 ) -> Response:
     """
@@ -215,7 +216,7 @@ async def notify(
     A repeat under one X-EXTERNAL-ID is answered as the first was; another body under it is refused.
     """
     service = _SERVICES.get(what)
-    if service is None:
+    if service is None or _VERSION.fullmatch(version) is None:
         raise NotFoundError
     path = request.url.path + (f"?{request.url.query}" if request.url.query else "")
     headers = {name.lower(): value for name, value in request.headers.items()}

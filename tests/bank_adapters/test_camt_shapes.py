@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bank_adapters.errors import MalformedXmlError, StatementFileError
+from bank_adapters.errors import MalformedXmlError, StatementFileError, UnreadableElementError
 from bank_adapters.statements import camt_xml
 from bank_adapters.statements.camt_shapes import Shapes
 from bank_adapters.statements.camt_xml import Entry, read_parts
@@ -35,7 +35,6 @@ ODD = {
     "another attribute": entry(inner="<AddtlNtryInf xml:lang='id'>x</AddtlNtryInf>"),
     "another namespace": entry(inner="<AddtlNtryInf xmlns='urn:x'>x</AddtlNtryInf>"),
     "line ends of DOS": entry(inner="<AddtlNtryInf>a\r\nb</AddtlNtryInf>\r\n"),
-    "a text around its children": entry(inner="<Sts>no<Cd>x</Cd>PDNG</Sts>", status=""),
     "a batch": BATCH,
     "an element that nobody knows": entry(inner="<Xtra><Amt Ccy='USD'>9</Amt></Xtra>"),
     "text before the next entry": f"{PLAIN}between",
@@ -78,6 +77,16 @@ def test_entry_in_any_surroundings_is_what_its_elements_say(odd, size, shaped):
 
     assert entries_of(data, len(data)) == entries_of(data, size)
     assert (size >= 700) == bool(shaped)
+
+
+@pytest.mark.parametrize("size", [1, 97, 700, 1000, 10**6])
+def test_entry_with_text_beside_its_elements_is_refused_in_any_pieces(size):
+    """However the message is cut, and whatever shapes are known by then: the entry is named."""
+    mixed = entry(inner="<Sts>no<Cd>x</Cd>PDNG</Sts>", status="")
+    data = camt(statement(*[PLAIN] * 20, mixed, *[PLAIN] * 5))
+
+    with pytest.raises(UnreadableElementError, match="entry 21: Sts 'no': text and elements"):
+        entries_of(data, size)
 
 
 @pytest.mark.parametrize("markup", MARKUP.values(), ids=MARKUP)

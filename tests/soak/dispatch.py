@@ -2,7 +2,7 @@
 Pay through a bank that misbehaves, with workers killed at random: each order at most once, all known.
 
     python -m tests.soak.dispatch [--payments 20000] [--kills 300] [--faults 0.2] [--seed 1]
-                                  [--engine postgresql|sqlite] [--recognition on_cair|on_issue]
+                                  [--workers 2] [--engine postgresql|sqlite] [--recognition on_cair|on_issue]
 
 A demo book on a private database, the simulated bank in its own process with faults by seed, a server
 that takes the bank's callbacks, and two workers that are killed with kill -9 again and again. In the
@@ -212,12 +212,12 @@ class Bank:
 
 
 class Workers:
-    """Two workers in process groups of their own."""
+    """Workers in process groups of their own."""
 
-    def __init__(self, book: Book, log: Path) -> None:
+    def __init__(self, book: Book, log: Path, number: int) -> None:
         self._book = book
         self._log = log.open("ab")
-        self._processes = [self._start() for _ in range(WORKERS)]
+        self._processes = [self._start() for _ in range(number)]
         self.kills = 0
 
     def _start(self) -> subprocess.Popen[bytes]:
@@ -357,12 +357,15 @@ def states(engine: Engine) -> Counter[str]:
 def pay(engine: Engine, workers: Workers, payments: int, kills: int, chance: random.Random) -> None:
     """Kill workers while they pay, spread over the whole run; then let them come to rest."""
     started = killed_at = time.monotonic()
+    sending: list[tuple[float, int]] = []
     quiet_since, before = started, Counter[str]()
     while True:
         time.sleep(0.2)
         now = states(engine)
         open_ = sum(now[each] for each in OPEN)
         moved = payments - now["queued"]
+        if 0 < moved and now["queued"]:
+            sending.append((time.monotonic(), moved))
         due = workers.kills < kills and (
             workers.kills < kills * moved / payments or time.monotonic() - killed_at > 8.0
         )
@@ -383,6 +386,9 @@ def pay(engine: Engine, workers: Workers, payments: int, kills: int, chance: ran
         if time.monotonic() - started > 3_600:
             raise SystemExit("no end within an hour")
     print()
+    if len(sending) > 1 and sending[-1][0] > sending[0][0]:
+        (first, some), (last, most) = sending[0], sending[-1]
+        print(f"{(most - some) / (last - first):.0f} orders a second were sent")
 
 
 def settle(engine: Engine, settings: Settings, bank: Bank) -> list[str]:
@@ -500,6 +506,7 @@ def main() -> int:
     parser.add_argument("--payments", type=int, default=20_000)
     parser.add_argument("--kills", type=int, default=300)
     parser.add_argument("--faults", type=float, default=0.2)
+    parser.add_argument("--workers", type=int, default=WORKERS)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--engine", choices=("postgresql", "sqlite"), default="postgresql")
     parser.add_argument("--recognition", choices=("on_cair", "on_issue"), default="on_cair")
@@ -532,7 +539,7 @@ def main() -> int:
         server.wait_ready()
         make_orders(engine, asked.payments, payees, asked.seed)
         started = time.monotonic()
-        workers = Workers(book, folder / "workers.log")
+        workers = Workers(book, folder / "workers.log", asked.workers)
         try:
             pay(engine, workers, asked.payments, asked.kills, chance)
         finally:
