@@ -127,6 +127,8 @@ class Shapes:
                 elif element.key:
                     recipe.single.append((number * 2, element.key))
                 continue
+            if above[-1][1].key and not above[-1][1].opens:
+                return None  # an element within a wanted text: is there text beside it?
             local = self._local(tag)
             matched = None if local is None else _START_TAG.fullmatch(local)
             if matched is None:
