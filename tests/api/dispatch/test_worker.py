@@ -395,9 +395,9 @@ def test_death_at_a_commit_pays_nothing_twice_and_loses_nothing(
         for _ in range(10):
             first.step()
     second = cair_desk.worker()
-    cair_desk.work_on(second, seconds=300)
+    cair_desk.work_on(second, seconds=300, step=50)
     cair_desk.bank.settle()
-    cair_desk.work_on(second, seconds=300)
+    cair_desk.work_on(second, seconds=300, step=50)
     if cair_desk.states() == ["unknown"]:  # never reached the bank, and nobody can know
         assert {} == dict(cair_desk.bank.paid)
         cair_desk.clock.add(86_400)
