@@ -30,6 +30,7 @@ __all__ = [
     "read_all",
     "read_rows",
     "send_ahead",
+    "set_rows",
     "settle",
     "upsert_rows",
     "write",
@@ -243,6 +244,30 @@ def add_to_rows(
         _check_count(table.name, len(rows), result.rowcount)
 
 
+def set_rows(
+    conn: Connection,
+    table: Table,
+    key: Sequence[str],
+    columns: Sequence[str],
+    rows: Sequence[Row],
+    *,
+    exact: bool = True,
+) -> None:
+    """Set *columns* of the rows found by *key*, each row `(*key, *values)`; *exact*: all must exist."""
+    if not rows:
+        return
+    keys, names = tuple(key), tuple(columns)
+    if is_postgresql(conn):
+        count = len(rows) if exact else None
+        values = _arrays(table, keys + names, rows)
+        write(conn, _pg_set(table, keys, names), values, table=table.name, count=count)
+    else:
+        shuffled = [row[len(keys) :] + row[: len(keys)] for row in rows]
+        result = conn.exec_driver_sql(_lite_set(table, keys, names), shuffled)
+        if exact:
+            _check_count(table.name, len(rows), result.rowcount)
+
+
 def read_rows(
     conn: Connection,
     table: Table,
@@ -352,6 +377,15 @@ def _pg_add(table: Table, key: tuple[str, ...], add: tuple[str, ...]) -> str:
 
 
 @cache
+def _pg_set(table: Table, key: tuple[str, ...], columns: tuple[str, ...]) -> str:
+    values = ", ".join(f"{name} = u.{name}" for name in columns)
+    where = " AND ".join(f"t.{name} = u.{name}" for name in key)
+    names = ", ".join(key + columns)
+    unnested = _unnest(table, key + columns)
+    return f"UPDATE {table.name} t SET {values} FROM {unnested} u({names}) WHERE {where}"
+
+
+@cache
 def _pg_read(table: Table, key: tuple[str, ...], columns: tuple[str, ...]) -> str:
     where = " AND ".join(f"t.{name} = u.{name}" for name in key)
     shown = ", ".join([f"u.{name}" for name in key] + [f"s.{name}" for name in columns])
@@ -379,6 +413,13 @@ def _lite_add(table: Table, key: tuple[str, ...], add: tuple[str, ...]) -> str:
     sums = ", ".join(f"{name} = {name} + ?" for name in add)
     where = " AND ".join(f"{name} = ?" for name in key)
     return f"UPDATE {table.name} SET {sums} WHERE {where}"
+
+
+@cache
+def _lite_set(table: Table, key: tuple[str, ...], columns: tuple[str, ...]) -> str:
+    values = ", ".join(f"{name} = ?" for name in columns)
+    where = " AND ".join(f"{name} = ?" for name in key)
+    return f"UPDATE {table.name} SET {values} WHERE {where}"
 
 
 @cache

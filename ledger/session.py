@@ -118,6 +118,15 @@ class Session:
         bulk.settle(self._conn)
         return self._conn
 
+    @property
+    def ahead(self) -> Connection:
+        """
+        The same for writing alone (`audit.bulk`), without waiting for what is under way; what the
+        database refuses shows when `conn` is next asked for, at the latest at the batch's end.
+        """
+        bulk.send_ahead(self._conn)
+        return self._conn
+
     # --- journals ------------------------------------------------------------------------------
 
     def post(

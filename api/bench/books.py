@@ -67,11 +67,12 @@ def make_book(
     budget: Literal["this year", "last year"] | None = None,
     app_role: str | None = None,
     reader_role: str | None = None,
+    is_demo: bool = False,
 ) -> BookFacts:
     """
     Migrate the database and open a book in it, with cash in *banks* bank accounts.
 
-    *budget*: the year with the ten thousand budget lines of `workload.budget_spots`, if any.
+    *is_demo*: a book that a simulated bank may serve. *budget*: the year with the ten thousand budget lines of `workload.budget_spots`, if any.
     *first_day* is the second of January of last year, the day after the opening balance.
     """
     upgrade(owner_url, app_role, reader_role)
@@ -92,6 +93,7 @@ def make_book(
         feed=("*",),
         opening_balance_sen=_CASH_SEN,
         opening_on=opened_on,
+        is_demo=is_demo,
     )
     with begin(engine) as conn:
         open_book(conn, book, now=clock.system_clock(), today=today)

@@ -29,6 +29,7 @@ class Subject(StrEnum):
     HTTP = "http"
     AUDIT = "audit"
     PARSE = "parse"
+    DISPATCH = "dispatch"
 
 
 def add_to(app: typer.Typer) -> None:
@@ -50,6 +51,7 @@ def bench(
     ] = 0,
     leaves: Annotated[int, typer.Option(min=0, help="audit: leaves in the log.")] = 0,
     entries: Annotated[int, typer.Option(min=0, help="parse: entries of each file.")] = 0,
+    orders: Annotated[int, typer.Option(min=0, help="dispatch: orders a round.")] = 0,
     seconds: Annotated[float, typer.Option(min=0.1, help="http: length of a measurement.")] = 5.0,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON for programs.")] = False,
 ) -> None:
@@ -63,6 +65,10 @@ def bench(
     from api import collector  # noqa: PLC0415  # as above
     from api.bench.audit_bench import AuditSizes, run_audit  # noqa: PLC0415  # as above
     from api.bench.cluster import open_cluster  # noqa: PLC0415  # as above
+    from api.bench.dispatch_bench import (  # noqa: PLC0415  # as above
+        DispatchSizes,
+        run_dispatch,
+    )
     from api.bench.http_bench import HttpSizes, run_http  # noqa: PLC0415  # as above
     from api.bench.parse_bench import ParseSizes, run_parse  # noqa: PLC0415  # as above
     from api.bench.post_bench import PostSizes, run_post  # noqa: PLC0415  # as above
@@ -78,10 +84,12 @@ def bench(
     asked = leaves or (_FULL_LEAVES if full else 0)
     audit = AuditSizes(rounds=rounds, **({"leaves": asked} if asked else {}))
     parse = ParseSizes(rounds=rounds, **({"entries": entries} if entries else {}))
+    dispatch = DispatchSizes(rounds=rounds, **({"orders": orders} if orders else {}))
     runs: dict[Subject, Callable[[Cluster], Report]] = {
         Subject.POST: lambda cluster: run_post(cluster, post, _say),
         Subject.HTTP: lambda cluster: run_http(cluster, http, _say),
         Subject.AUDIT: lambda cluster: run_audit(cluster, audit, _say),
+        Subject.DISPATCH: lambda cluster: run_dispatch(cluster, dispatch, _say),
     }
     reports: list[Report] = []
     for subject in dict.fromkeys(subjects):

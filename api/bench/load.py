@@ -3,7 +3,8 @@ The load: a process of its own that keeps N connections busy, one journal a requ
 
 It shares the machine with what it measures, so it does as little as it can: requests are made
 before the first is sent, connections stay open, an answer is looked at for its status and length.
-There is no pipelining: a connection sends its next request when it has the answer to its last.
+There is no pipelining: a connection sends its next request when it has the answer to its last, or,
+where the plan names a rate, when the next one is due; its latency then counts from that instant.
 
     python -m api.bench.load < plan.json
 
@@ -45,6 +46,8 @@ class Plan(msgspec.Struct, forbid_unknown_fields=True):
     seconds: float
     #: Made ahead; when they are used up the span ends early.
     requests_max: int
+    #: Requests a second that are offered, answered or not; 0: as many as are answered.
+    rate: float = 0.0
 
 
 class Measured(msgspec.Struct, forbid_unknown_fields=True):
@@ -77,14 +80,23 @@ def requests_of(plan: Plan) -> list[bytes]:
 class _Run:
     """The span's clock and what its connections share."""
 
-    def __init__(self, requests: list[bytes]) -> None:
+    def __init__(self, requests: list[bytes], rate: float) -> None:
         self.requests = iter(requests)
+        self._pause = 1 / rate if rate else 0.0
+        self._next = time.perf_counter()
         self.latencies: list[float] = []
         self.measuring = False
         self.answered = 0
         self.wrong = 0
         self.first_wrong = ""
         self.ended = asyncio.get_running_loop().create_future()
+
+    def due(self) -> float:
+        """The instant of the next request."""
+        if not self._pause:
+            return time.perf_counter()
+        self._next += self._pause
+        return self._next
 
     def end(self) -> None:
         if not self.ended.done():
@@ -115,7 +127,14 @@ class _Connection(asyncio.Protocol):
         if request is None or self._run.ended.done():
             self._run.end()
             return
-        self._sent_at = time.perf_counter()
+        self._sent_at = self._run.due()
+        early = self._sent_at - time.perf_counter()
+        if early > 0:
+            asyncio.get_running_loop().call_later(early, self._write, request)
+        else:
+            self._write(request)
+
+    def _write(self, request: bytes) -> None:
         if self._transport is not None:
             self._transport.write(request)
 
@@ -142,7 +161,7 @@ class _Connection(asyncio.Protocol):
 
 
 async def _measure(plan: Plan) -> Measured:
-    run = _Run(requests_of(plan))
+    run = _Run(requests_of(plan), plan.rate)
     loop = asyncio.get_running_loop()
     opened = [
         await loop.create_connection(lambda: _Connection(run), "127.0.0.1", plan.port)

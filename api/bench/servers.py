@@ -22,10 +22,20 @@ from api.bench.cluster import Cluster
 from api.bench.load import Measured, Plan
 from api.bench.report import Cell
 
-__all__ = ["BenchRunError", "Serving", "put_load", "serving_product", "serving_yardstick"]
+__all__ = [
+    "RKUD",
+    "BenchRunError",
+    "Process",
+    "Serving",
+    "free_port",
+    "process",
+    "put_load",
+    "serving_product",
+    "serving_yardstick",
+]
 
 _START_SECONDS: Final = 60.0
-_RKUD: Final = (sys.executable, "-c", "from api.cli import main; main()")
+RKUD: Final = (sys.executable, "-c", "from api.cli import main; main()")
 
 
 class BenchRunError(Exception):
@@ -43,30 +53,52 @@ class Serving:
     path: str
 
 
+@dataclass(frozen=True, slots=True)
+class Process:
+    """A process of the bench, and where its words go."""
+
+    _made: subprocess.Popen[bytes]
+    _log: Path
+
+    @property
+    def pid(self) -> int:
+        """Its id."""
+        return self._made.pid
+
+    def said(self) -> str:
+        """The end of what it said."""
+        return self._log.read_text(errors="replace")[-2000:]
+
+    def check(self) -> None:
+        """Raises BenchRunError where it has ended."""
+        if self._made.poll() is not None:
+            raise BenchRunError(f"a process ended: {self.said()}")
+
+
 @contextlib.contextmanager
 def serving_product(app_url: str, folder: Path) -> Iterator[Serving]:
     """`rkud serve` as an operator starts it: one worker, default settings, access log to a file."""
     environment = {"RKUD_DATA_DIR": str(folder), "RKUD_DATABASE_URL": app_url}
-    port = _free_port()
-    command = [*_RKUD, "serve", "--port", str(port)]
+    port = free_port()
+    command = [*RKUD, "serve", "--port", str(port)]
     with (
         tempfile.TemporaryDirectory(prefix="rkud-bench-") as logs,
-        _process(command, environment, Path(logs) / "log", port) as pid,
+        process(command, environment, Path(logs) / "log", port) as made,
     ):
-        yield Serving(pid, port, f"/v1/governments/{GOVERNMENT}/journals")
+        yield Serving(made.pid, port, f"/v1/governments/{GOVERNMENT}/journals")
 
 
 @contextlib.contextmanager
 def serving_yardstick(name: str, url: str) -> Iterator[Serving]:
     """uvicorn with `api.bench.yardsticks.<name>:app`, one worker, no access log."""
     with tempfile.TemporaryDirectory(prefix="rkud-bench-") as folder:
-        port = _free_port()
+        port = free_port()
         command = [sys.executable, "-m", "uvicorn", f"api.bench.yardsticks.{name}:app"]
         command += ["--port", str(port), "--loop", "uvloop", "--http", "httptools"]
         command += ["--no-access-log", "--log-level", "warning", "--lifespan", "on"]
         environment = {"RKUD_YARDSTICK_URL": url}
-        with _process(command, environment, Path(folder) / "log", port) as pid:
-            yield Serving(pid, port, "/journals")
+        with process(command, environment, Path(folder) / "log", port) as made:
+            yield Serving(made.pid, port, "/journals")
 
 
 def put_load(plan: Plan, serving: Serving, cluster: Cluster) -> Cell:
@@ -116,11 +148,12 @@ def _await_line(readline: Callable[[], str], wanted: str) -> None:
 
 
 @contextlib.contextmanager
-def _process(
-    command: list[str], environment: dict[str, str], log: Path, port: int
-) -> Iterator[int]:
+def process(
+    command: list[str], environment: dict[str, str], log: Path, port: int = 0
+) -> Iterator[Process]:
+    """A process until the end of the block; *port*: where it must listen first."""
     with log.open("wb") as output:
-        process = subprocess.Popen(  # noqa: S603  # our own programs
+        made = subprocess.Popen(  # noqa: S603  # our own programs
             command,
             env={**os.environ, **environment},
             stdin=subprocess.DEVNULL,
@@ -128,30 +161,29 @@ def _process(
             stderr=subprocess.STDOUT,
         )
         try:
-            _await_port(process, port, log)
-            yield process.pid
+            if port:
+                _await_port(Process(made, log), port)
+            yield Process(made, log)
         finally:
-            process.terminate()
+            made.terminate()
             try:
-                process.wait(timeout=30)
+                made.wait(timeout=30)
             except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+                made.kill()
+                made.wait()
 
 
-def _await_port(process: subprocess.Popen[bytes], port: int, log: Path) -> None:
+def _await_port(started: Process, port: int) -> None:
     deadline = time.monotonic() + _START_SECONDS
     while time.monotonic() < deadline:
-        if process.poll() is not None:
-            break
+        started.check()
         with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
             return
         time.sleep(0.05)
-    said = log.read_text(errors="replace")[-2000:]
-    raise BenchRunError(f"the server did not start: {said}")
+    raise BenchRunError(f"nothing listens: {started.said()}")
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]

@@ -3,7 +3,7 @@ The worker: takes signed orders, calls the bank, records what came of it.
 
 One thread reads and writes the books; a pool of threads talks to banks and touches nothing else.
 Several workers may run, in any process, on any machine that reaches the database: what may be called
-is decided under the book's lock (`CallPayments`), and each commit below says what the world looks
+is decided under the book's lock (`CallPayments`), and each COMMIT (`books`) says what the world looks
 like to whoever comes after a death right there.
 """
 
@@ -12,19 +12,20 @@ from __future__ import annotations
 import secrets
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import datetime
 from typing import Any, Final, Protocol
 
-import msgspec
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
 
-from api.clock import Clock, local_day
-from api.committer import Committer, Outcome
+from api.clock import Clock
+from api.dispatch.books import Books
+from api.dispatch.statement_word import StatementWord
+from api.dispatch.telling import Task, answer_of, is_news, order_of, printable
 from api.dispatch.timing import Timing, later
-from api.engine import begin, reading
+from api.engine import reading
 from api.logs import log
 from audit.log import instant_text
 from bank_adapters.errors import BankAdapterError
@@ -32,28 +33,20 @@ from bank_adapters.payments.bank import Bank
 from bank_adapters.payments.names import same_holder
 from bank_adapters.payments.order import BankAnswer, PaymentOrder, Rail
 from bank_adapters.snap.errors import BankRefusedError
-from ledger.answers import Idempotency
-from ledger.documents import dispatch_store, queries
+from ledger.documents import dispatch_store
+from ledger.documents.calls import may_call
 from ledger.documents.dispatch_store import Call, Due
-from ledger.documents.dispatching import BATCH_MAX, AnswerPayments, CallPayments, PaymentAnswer
-from ledger.documents.holding import HoldPayment
+from ledger.documents.dispatching import BATCH_MAX, PaymentAnswer
 from ledger.money import Money
-from ledger.posting import Accepted, Refused
-from ledger.session import Command
-from reconciliation.payments_on_statements import (
-    covered_through,
-    find_lines,
-    newest_statement,
-    returned_keys,
-)
 
 __all__ = ["Route", "Worker"]
 
-#: A call that is answered at once waits at most this long for others to be recorded with it.
+#: Answers wait this long for others to be recorded with them, while half of the calls are out.
 _GATHER_SECONDS: Final = 0.05
 _STATEMENTS_SECONDS: Final = 2.0
 #: Between a look for work that found none and the next one.
 _IDLE_SECONDS: Final = 0.25
+_PAUSED_SECONDS: Final = 5
 _NO_RAIL_SECONDS: Final = 3_600
 
 
@@ -64,17 +57,6 @@ class Route(Protocol):
         self, bank_account: str, beneficiary_bank: str, amount: Money, now: datetime
     ) -> Rail | datetime:
         """Raises BankAdapterError where none will ever do."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Task:
-    """One call under way: to pay (with its `call`), or a question."""
-
-    due: Due
-    order: PaymentOrder
-    call: Call | None
-    calls: int
-    started: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,8 +72,8 @@ class Worker:
     """
     A worker of one government.
 
-    *person* holds the role dispatcher; *banks* are by bank account. `run` works until it is told to
-    stop; `step` does what there is to do once.
+    *person* holds the role dispatcher; *banks* are by bank account; *width* is how many calls are
+    out at once. `run` works until it is told to stop; `step` does what there is to do once.
     """
 
     engine: Engine
@@ -106,21 +88,26 @@ class Worker:
     committed: Callable[[str], None] = lambda _: None
     refuses: Callable[[str], Any] = lambda _: None
     name: str = field(default_factory=lambda: secrets.token_hex(6))
-    _committer: Committer = field(init=False)
+    books: Books = field(init=False)
+    _statements: StatementWord = field(init=False)
     _pool: ThreadPoolExecutor = field(init=False)
-    _running: dict[Future[BankAnswer], _Task] = field(init=False, default_factory=dict)
+    _running: dict[Future[BankAnswer], Task] = field(init=False, default_factory=dict)
     _asking: dict[Future[str | None], _NameTask] = field(init=False, default_factory=dict)
     #: Holders (bank, account, name) that a bank has confirmed to this worker.
     _holders: set[tuple[str, str, str]] = field(init=False, default_factory=set)
-    #: Answers that came and could not be recorded yet, with the key they are recorded under.
-    _unrecorded: list[tuple[str, Sequence[PaymentAnswer]]] = field(init=False, default_factory=list)
-    _statements: dict[str, int] = field(init=False, default_factory=dict)
     _looked_at: float = field(init=False, default=float("-inf"))
 
     def __post_init__(self) -> None:
-        self._committer = Committer(
-            self.engine, self.government, clock=self.clock, refuses=self.refuses
+        self.books = Books(
+            self.engine,
+            self.government,
+            self.zone,
+            self.person,
+            self.clock,
+            committed=self.committed,
+            refuses=self.refuses,
         )
+        self._statements = StatementWord(self.engine, self.government, self.zone)
         self._pool = ThreadPoolExecutor(self.width, thread_name_prefix="bank")
 
     def run(self, stopping: threading.Event) -> None:
@@ -139,91 +126,113 @@ class Worker:
     @property
     def is_busy(self) -> bool:
         """Whether calls are under way, or answers wait to be recorded."""
-        return bool(self._running or self._unrecorded or self._asking)
+        return bool(self._running or self._asking or self.books.is_waiting)
 
     def close(self) -> None:
         """Let the calls under way end, and record them."""
-        while self._running:
-            self._collect(self.timing.call_most)
-        self._record_again()
-        self._pool.shutdown()
+        self._pool.shutdown(cancel_futures=False)
+        self._collect(0.0)
+        self.books.commit()
 
     def step(self) -> bool:
         """One round; whether there was anything to do."""
         now = self.clock()
-        done = self._record_again()
-        done += self._collect(_GATHER_SECONDS)
+        done = self._collect(_GATHER_SECONDS)
         done += self._hear_names(now)
-        done += self._doubt_and_send(now)
-        done += self._ask(now)
         if time.monotonic() - self._looked_at >= _STATEMENTS_SECONDS:
             self._looked_at = time.monotonic()
-            done += self._read_statements()
-        return done > 0
+            news = self._statements.news(self.banks, now)
+            self.books.keep(news)
+            done += len(news)
+        return done + self._work(now) > 0
 
-    # --- sending -------------------------------------------------------------------------------
+    @property
+    def _free(self) -> int:
+        return self.width - len(self._running) - len(self._asking)
 
-    def _doubt_and_send(self, now: datetime) -> int:
-        free = self.width - len(self._running) - len(self._asking)
+    # --- sending and asking --------------------------------------------------------------------
+
+    def _work(self, now: datetime) -> int:
+        """Record what is known, doubt what stayed without answer, send and ask what is due."""
+        free = max(self._free, 0)
+        asked = sum(not task.pays for task in self._running.values())
         with reading(self.engine) as conn:
+            # Questions have a quarter of the width, whatever waits to be sent, and all that is left.
+            due = self._due(conn, now, ("accepted", "unknown"), free)
             sent = self._due(conn, now, ("sent",), BATCH_MAX)
-            calls = dispatch_store.calls_of(conn, self.government, [each.payment for each in sent])
-            again = [d for d in sent if _did_nothing(calls.get(d.payment, []))]
-            fresh = self._due(conn, now, ("queued",), free) if free > 0 else []
-        silent = [d for d in sent if d not in again and calls.get(d.payment)]
-        if silent:
-            # Whoever called died, or its answer never came. Nobody knows whether the bank has paid:
-            # unknown, and from now on the bank is asked. A late answer of the caller still counts.
-            self._record(
-                [
-                    PaymentAnswer(
-                        each.payment, "silence", "unknown", next_seconds=self.timing.first_ask
-                    )
-                    for each in silent
-                ]
+            calls = dispatch_store.calls_of(
+                conn, self.government, [each.payment for each in (*due, *sent)]
             )
-        wanted = [*again, *fresh][: max(free, 0)]
-        return len(silent) + (self._send(wanted, now) if wanted else 0)
-
-    def _send(self, wanted: Sequence[Due], now: datetime) -> int:
-        with reading(self.engine) as conn:
-            orders = self._orders(conn, wanted, now)
-        by_payment = {each.payment: each for each in wanted}
-        if not orders:
-            return 0
-        started = time.monotonic()
-        command = CallPayments(
-            self.person,
-            [(order.reference, order.rail) for order in orders.values()],
-            self.name,
-            self.timing.lease,
-            _key(),
+            again = [each for each in sent if _may_repeat(each, calls)]
+            room = free - min(len(due), max(self.width // 4 - asked, 1), free)
+            fresh = self._due(conn, now, ("queued",), room) if room else []
+            orders, put_off = self._orders(conn, [*again, *fresh][:room], now)
+            asks = due[: free - len(orders)]
+            texts = self.books.payees(conn, asks)
+        # Whoever called died, or its answer never came. Nobody knows whether the bank has paid:
+        # unknown, and from now on the bank is asked. A late answer of the caller still counts.
+        repeated = {each.payment for each in again}
+        silent = [each for each in sent if each.payment not in repeated and each.payment in calls]
+        pause = self.timing.first_ask
+        self.books.keep(
+            [PaymentAnswer(d.payment, "silence", "unknown", next_seconds=pause) for d in silent]
         )
-        # COMMIT of the calls. Die before it: nothing happened, the orders are queued. Die after it:
-        # the orders are sent, nothing may have left; when the lease is over they become unknown,
-        # the bank is asked, and nobody calls for them again.
-        outcome = self._put(command)
-        if not isinstance(outcome, Accepted):
-            self._complain("worker.call_refused", outcome)
-            return 0
-        answer = msgspec.json.decode(outcome.answer)
-        for each in answer["called"]:
-            due = by_payment[each["payment"]]
-            order = orders[due.payment]
-            call = Call(
-                each["call"], each["external_id"], order.rail, self.name, answer["due_at"], ()
-            )
-            task = _Task(due, order, call, each["call"], started)
-            self._running[self._pool.submit(self._call_bank, task)] = task
-        for each in answer["skipped"]:
-            if each["reason"] == "paused":
-                self._schedule({each["payment"]: later(now, 5)})
-        return len(answer["called"])
+        # Without a call of the books: moved by a person's word, and settled by one.
+        strange = [each.payment for each in (*asks, *sent) if each.payment not in calls]
+        put_off |= dict.fromkeys(strange, later(now, self.timing.ask_most))
+        self.books.schedule(put_off, count=True)
+        done = self._send(orders, now)
+        return done + self._ask([each for each in asks if each.payment in calls], calls, texts, now)
 
-    def _call_bank(self, task: _Task) -> BankAnswer:
+    def _due(self, conn: Connection, now: datetime, states: Sequence[str], most: int) -> list[Due]:
+        return self.books.due(conn, self.banks, now, states, most) if most else []
+
+    def _send(self, orders: Mapping[str, tuple[Due, PaymentOrder]], now: datetime) -> int:
+        """Record the answers that were kept, and call for *orders*."""
+        started = time.monotonic()
+        call = None
+        if orders:
+            rails = [(order.reference, order.rail) for _, order in orders.values()]
+            call = self.books.new_call(rails, self.name, self.timing.lease)
+        recorded, told = self.books.commit(call)
+        if told is None:
+            return recorded
+        for each in told["called"]:
+            due, order = orders[each["payment"]]
+            made = Call(each["call"], each["external_id"], order.rail, ())
+            task = Task(due, order, made, pays=True, started=started)
+            self._running[self._pool.submit(self._call_bank, task)] = task
+        paused = [each["payment"] for each in told["skipped"] if each["reason"] == "paused"]
+        self.books.schedule(dict.fromkeys(paused, later(now, _PAUSED_SECONDS)))
+        return recorded + len(told["called"])
+
+    def _ask(
+        self,
+        asks: Sequence[Due],
+        calls: Mapping[str, Sequence[Call]],
+        texts: Mapping[str, str],
+        now: datetime,
+    ) -> int:
+        """Ask the bank what became of orders that no other worker asks about now."""
+        if not asks:
+            return 0
+        mine = self.books.take([each.payment for each in asks], now, self.timing.lease)
+        for due in asks:
+            if due.payment not in mine:
+                continue
+            call = calls[due.payment][-1]
+            order = order_of(
+                due,
+                call.rail,  # type: ignore[arg-type]  # a rail when the call was made
+                texts.get(due.name_c, ""),
+                texts.get(due.account_c, ""),
+            )
+            task = Task(due, order, call, pays=False, started=time.monotonic())
+            self._running[self._pool.submit(self._ask_bank, task)] = task
+        return len(mine)
+
+    def _call_bank(self, task: Task) -> BankAnswer:
         """In a thread of the pool: one call, whose every end is an answer."""
-        if task.call is None:
-            raise ValueError(task.due.payment)
         left = self.timing.lease - (time.monotonic() - task.started)
         if left <= self.timing.call_most:
             # Others will doubt this call before it could end: it is not made, and that is certain.
@@ -236,12 +245,25 @@ class Worker:
             log.error("worker.call_failed", government=self.government, error=type(error).__name__)
             return BankAnswer("unknown", message=type(error).__name__)
 
-    def _orders(self, conn: Any, wanted: Sequence[Due], now: datetime) -> dict[str, PaymentOrder]:
-        """What can leave now, by payment; what can't is put off with a word in the log."""
-        texts = queries.private_texts(
-            conn, self.government, [c for due in wanted for c in (due.name_c, due.account_c)]
-        )
-        orders: dict[str, PaymentOrder] = {}
+    def _ask_bank(self, task: Task) -> BankAnswer:
+        """In a thread of the pool: one question. Not being answered says nothing."""
+        external_id = f"9{time.time_ns():019d}{secrets.randbelow(10**6):06d}"
+        try:
+            return self.banks[task.due.bank_account].status(
+                task.order, task.call.external_id, external_id
+            )
+        except BankAdapterError as error:
+            return BankAnswer("unknown", message=f"not asked: {error.code}")
+        except Exception as error:
+            log.error("worker.ask_failed", government=self.government, error=type(error).__name__)
+            return BankAnswer("unknown", message=type(error).__name__)
+
+    def _orders(
+        self, conn: Connection, wanted: Sequence[Due], now: datetime
+    ) -> tuple[dict[str, tuple[Due, PaymentOrder]], dict[str, str]]:
+        """What can leave now, by payment; and until when the others are put off, told in the log."""
+        texts = self.books.payees(conn, wanted)
+        orders: dict[str, tuple[Due, PaymentOrder]] = {}
         put_off: dict[str, str] = {}
         for due in wanted:
             name, account = texts.get(due.name_c), texts.get(due.account_c)
@@ -249,9 +271,8 @@ class Worker:
                 log.error("worker.text_erased", government=self.government, payment=due.payment)
                 put_off[due.payment] = later(now, _NO_RAIL_SECONDS)
                 continue
-            amount = Money(due.amount_sen)
             try:
-                rail = self.route(due.bank_account, due.bank_code, amount, now)
+                rail = self.route(due.bank_account, due.bank_code, Money(due.amount_sen), now)
             except BankAdapterError as error:
                 log.error(
                     "worker.no_rail",
@@ -263,13 +284,9 @@ class Worker:
                 continue
             if isinstance(rail, datetime):
                 put_off[due.payment] = instant_text(rail)
-                continue
-            if not self._knows(due, name, account):
-                continue
-            orders[due.payment] = _order(due, rail, name, account)
-        if put_off:
-            self._schedule(put_off, count=True)
-        return orders
+            elif self._knows(due, name, account):
+                orders[due.payment] = (due, order_of(due, rail, name, account))
+        return orders, put_off
 
     # --- names ---------------------------------------------------------------------------------
 
@@ -302,282 +319,56 @@ class Worker:
         for future in heard:
             task, said = self._asking.pop(future), future.result()
             if said is None:
-                self._schedule(
-                    {task.due.payment: later(now, self.timing.ask_in(task.due.tries))}, count=True
-                )
+                pause = self.timing.ask_in(task.due.tries)
+                self.books.schedule({task.due.payment: later(now, pause)}, count=True)
             elif same_holder(task.holder[2], said):
                 self._holders.add(task.holder)
             else:
-                # COMMIT of the hold. Die before it: the holder is asked for again.
                 reason = f"The bank names the holder {said!r}" if said else "No such account"
-                outcome = self._put(
-                    HoldPayment(self.person, task.due.payment, True, _printable(reason))
-                )
-                if not isinstance(outcome, Accepted):
-                    self._complain("worker.hold_refused", outcome)
+                self.books.hold(task.due.payment, printable(reason))
         return len(heard)
-
-    # --- asking --------------------------------------------------------------------------------
-
-    def _ask(self, now: datetime) -> int:
-        free = self.width - len(self._running)
-        if free <= 0:
-            return 0
-        with reading(self.engine) as conn:
-            found = self._due(conn, now, ("accepted", "unknown"), free)
-            calls = dispatch_store.calls_of(conn, self.government, [each.payment for each in found])
-            texts = queries.private_texts(
-                conn, self.government, [c for due in found for c in (due.name_c, due.account_c)]
-            )
-        asked = 0
-        for due in found:
-            known = calls.get(due.payment)
-            if not known:  # doubted without ever being called for: a person settles it
-                self._schedule({due.payment: later(now, self.timing.ask_most)})
-                continue
-            # COMMIT of the question. Die after it: nobody asks until its time is over, nothing else.
-            with begin(self.engine) as conn:
-                mine = dispatch_store.take_due(
-                    conn,
-                    self.government,
-                    due.payment,
-                    now=instant_text(now),
-                    until=later(now, self.timing.lease),
-                )
-            if not mine:
-                continue
-            order = _order(
-                due,
-                known[-1].rail,  # type: ignore[arg-type]  # a rail when the call was made
-                texts.get(due.name_c, ""),
-                texts.get(due.account_c, ""),
-            )
-            task = _Task(due, order, None, len(known), time.monotonic())
-            self._running[self._pool.submit(self._ask_bank, task, known[-1])] = task
-            asked += 1
-        return asked
-
-    def _ask_bank(self, task: _Task, call: Call) -> BankAnswer:
-        """In a thread of the pool: one question. Not being answered says nothing."""
-        external_id = f"9{time.time_ns():019d}{secrets.randbelow(10**6):06d}"
-        try:
-            return self.banks[task.due.bank_account].status(
-                task.order, call.external_id, external_id
-            )
-        except BankAdapterError as error:
-            return BankAnswer("unknown", message=f"not asked: {error.code}")
-        except Exception as error:
-            log.error("worker.ask_failed", government=self.government, error=type(error).__name__)
-            return BankAnswer("unknown", message=type(error).__name__)
 
     # --- what came back ------------------------------------------------------------------------
 
     def _collect(self, seconds: float) -> int:
-        """Record the answers that have come, waiting a little for the first and for its company."""
-        if not self._running:
-            return 0
-        done, _ = wait(self._running, timeout=seconds, return_when=FIRST_COMPLETED)
-        if not done:
-            return 0
+        """Keep the answers that have come, waiting a little until half of the calls are back."""
+        ends, out = time.monotonic() + seconds, set(self._running)
+        while len(out) > len(self._running) // 2 and (left := ends - time.monotonic()) > 0:
+            out = wait(out, timeout=left, return_when=FIRST_COMPLETED).not_done
         answers: list[PaymentAnswer] = []
         waits: dict[str, str] = {}
         for future in [each for each in self._running if each.done()]:
             task = self._running.pop(future)
             answer = future.result()
-            if task.call is not None:
-                answers.append(self._reply(task, answer))
+            if task.pays:
+                answers.append(answer_of(task, answer, self._pause_after(task, answer)))
+            elif (told := self._status(task, answer)) is not None:
+                answers.append(told)
             else:
-                self._status(task, answer, answers, waits)
-        if waits:
-            self._schedule(waits)
-        if answers:
-            self._record(answers)
+                pause = self._ask_in(task, answer)
+                waits[task.due.payment] = later(self.clock(), pause)
+        self.books.schedule(waits)
+        self.books.keep(answers)
         return len(answers) + len(waits)
 
-    def _reply(self, task: _Task, answer: BankAnswer) -> PaymentAnswer:
+    def _pause_after(self, task: Task, answer: BankAnswer) -> int:
         if answer.meaning == "retry":
-            pause = self.timing.retry_in(task.calls, answer.retry_after)
-        else:
-            pause = max(self.timing.first_ask, answer.retry_after)
-        return _answer_of(task, "reply", answer, pause)
+            return self.timing.retry_in(task.call.n, answer.retry_after)
+        return max(self.timing.first_ask, answer.retry_after)
 
-    def _status(
-        self,
-        task: _Task,
-        answer: BankAnswer,
-        answers: list[PaymentAnswer],
-        waits: dict[str, str],
-    ) -> None:
-        """What a question brought: news to record, or only when to ask again."""
-        pause = max(self.timing.ask_in(task.due.tries), answer.retry_after)
+    def _ask_in(self, task: Task, answer: BankAnswer) -> int:
+        return max(self.timing.ask_in(task.due.tries), answer.retry_after)
+
+    def _status(self, task: Task, answer: BankAnswer) -> PaymentAnswer | None:
+        """What a question brought; None: only when to ask again."""
         if answer.meaning == "not_found":
-            found = self._absent(task.due)
-            if found is not None:
-                answers.append(found)
-                return
-        if answer.meaning in ("done", "refused", "returned", "conflict") or (
-            answer.meaning == "pending" and task.due.state == "unknown"
-        ):
-            answers.append(_answer_of(task, "status", answer, pause))
-            return
-        waits[task.due.payment] = later(self.clock(), pause)
-
-    def _absent(self, due: Due) -> PaymentAnswer | None:
-        """
-        The bank doesn't know it, and its statements beyond the day it was sent don't show it: then,
-        and only then, it was not paid.
-        """
-        with reading(self.engine) as conn:
-            days = dispatch_store.sent_days(conn, self.government, [due.payment])
-            if due.payment not in days:
-                return None
-            first, last = days[due.payment]
-            through, sha256 = covered_through(conn, self.government, due.bank_account)
-            if through <= local_day(datetime.fromisoformat(last), self.zone):
-                return None
-            lines = find_lines(
-                conn, self.government, due.bank_account, {due.payment: (due.amount_sen, first)}
-            )
-        if due.payment in lines:
-            return None
-        return PaymentAnswer(due.payment, "statement", "refused", evidence_sha256=sha256)
-
-    # --- statements ----------------------------------------------------------------------------
-
-    def _read_statements(self) -> int:
-        """Where a new statement has come in: what it says of orders that wait for the bank's word."""
-        done = 0
-        for bank_account in self.banks:
-            with reading(self.engine) as conn:
-                newest = newest_statement(conn, self.government, bank_account)
-                if newest == self._statements.get(bank_account, 0):
-                    continue
-                waiting = dispatch_store.find_open(conn, self.government, bank_account)
-                back = returned_keys(conn, self.government, bank_account)
-                amounts = waiting | dispatch_store.amounts_of(conn, self.government, back)
-                days = dispatch_store.sent_days(conn, self.government, list(amounts))
-                lines = find_lines(
-                    conn,
-                    self.government,
-                    bank_account,
-                    {name: (sen, days[name][0]) for name, sen in amounts.items() if name in days},
-                )
-            answers = []
-            for name, seen in lines.items():
-                meaning = _meaning_of(seen.debits, seen.credits, name in waiting)
-                if meaning:
-                    answers.append(
-                        PaymentAnswer(name, "statement", meaning, evidence_sha256=seen.file_sha256)
-                    )
-            for at in range(0, len(answers), BATCH_MAX):
-                self._record(answers[at : at + BATCH_MAX])
-            self._statements[bank_account] = newest
-            done += len(answers)
-        return done
-
-    # --- the books -----------------------------------------------------------------------------
-
-    def _due(self, conn: Any, now: datetime, states: Sequence[str], limit: int) -> list[Due]:
-        return dispatch_store.find_due(
-            conn,
-            self.government,
-            bank_accounts=self.banks,
-            now=instant_text(now),
-            today=local_day(now, self.zone),
-            states=states,
-            limit=limit,
-        )
-
-    def _schedule(self, at: dict[str, str], *, count: bool = False) -> None:
-        with begin(self.engine) as conn:
-            dispatch_store.schedule_all(conn, self.government, at, count=count)
-
-    def _record(self, answers: Sequence[PaymentAnswer]) -> None:
-        for at in range(0, len(answers), BATCH_MAX):
-            self._unrecorded.append((secrets.token_hex(16), answers[at : at + BATCH_MAX]))
-        self._record_again()
-
-    def _record_again(self) -> int:
-        """Put answers to the books; those that the database could not take are kept for the next time."""
-        waiting, self._unrecorded = self._unrecorded, []
-        done = 0
-        for key, answers in waiting:
-            # COMMIT of the answers. Die before it: the calls stand without answer, become unknown
-            # when their lease is over, and the bank is asked. Die after it: they are settled.
-            outcome = self._put(AnswerPayments(self.person, answers, idempotency=_key(key)))
-            if isinstance(outcome, Accepted):
-                done += len(answers)
-            elif isinstance(outcome, Refused):
-                self._complain("worker.answer_refused", outcome)
-                if len(answers) > 1:  # one of them was refused: the others must not wait for it
-                    self._unrecorded += [(secrets.token_hex(16), [each]) for each in answers]
-            else:
-                self._complain("worker.answer_kept", outcome)
-                self._unrecorded.append((key, answers))
-        return done
-
-    def _put(self, command: Command) -> Outcome:
-        outcome = self._committer.post([command])[0]
-        if isinstance(outcome, Accepted):
-            self.committed(self.government)
-        return outcome
-
-    def _complain(self, event: str, outcome: Outcome) -> None:
-        error = getattr(outcome, "error", None)
-        log.error(event, government=self.government, code=str(getattr(error, "code", "")))
+            return self._statements.absence(task.due)
+        if is_news(task.due.state, answer.meaning):
+            return answer_of(task, answer, self._ask_in(task, answer))
+        return None
 
 
-def _did_nothing(calls: Iterable[Call]) -> bool:
+def _may_repeat(due: Due, calls: Mapping[str, Sequence[Call]]) -> bool:
     """Whether the bank said of every call that it did nothing and that it may be sent again."""
-    meanings = [call.meanings for call in calls]
-    return bool(meanings) and all(each == ("retry",) for each in meanings)
-
-
-def _meaning_of(debits: int, back: int, waits: bool) -> str:
-    """What a payment's lines say of it; "" where a person has to read them."""
-    if debits == 1 and back == 0 and waits:
-        return "done"
-    if debits == 1 and back == 1:
-        return "returned"
-    # Two debits and one credit: the bank has corrected a mistake of its own.
-    if debits > 1 and debits - back == 1 and waits:
-        return "done"
-    return ""
-
-
-def _order(due: Due, rail: Rail, name: str, account: str) -> PaymentOrder:
-    """The order as the bank is asked for it: the same bytes each time, whenever that is."""
-    return PaymentOrder(
-        due.payment,
-        Money(due.amount_sen),
-        due.bank_account.partition(":")[2],
-        due.bank_code,
-        account,
-        name,
-        f"{due.payment} {due.number}"[:50],
-        rail,
-        date.fromisoformat(due.transfer_on),
-    )
-
-
-def _answer_of(task: _Task, source: str, answer: BankAnswer, pause: int) -> PaymentAnswer:
-    return PaymentAnswer(
-        task.due.payment,
-        source,
-        answer.meaning,
-        answer.http_status,
-        _printable(answer.code),
-        _printable(answer.bank_reference),
-        answer.body,
-        next_seconds=min(pause, 7 * 86_400),
-    )
-
-
-def _printable(text: str) -> str:
-    """What a bank writes, as far as it can stand in a row."""
-    return "".join(c if c.isprintable() else "?" for c in text)[:128]
-
-
-def _key(key: str = "") -> Idempotency:
-    """A key of the worker's own: an act whose COMMIT gave no answer is then settled by it."""
-    return Idempotency(key or secrets.token_hex(16), "dispatch", [])
+    made = calls.get(due.payment, ())
+    return bool(made) and may_call(due.state, [call.meanings for call in made])

@@ -14,6 +14,7 @@ from sqlalchemy import ColumnElement, Connection, and_, func, or_, select
 
 from ledger import tables as t
 from ledger.documents import dispatch_store
+from ledger.documents.calls import FILE
 from ledger.money import sen_text
 
 __all__ = ["AccountState", "Attention", "answers_of", "calls_of", "list_attention", "list_state"]
@@ -102,7 +103,7 @@ def list_attention(
         )
         .where(
             o.government == government,
-            o.channel != "file",
+            o.channel != FILE,
             or_(
                 contradiction,
                 and_(

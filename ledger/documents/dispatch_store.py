@@ -8,9 +8,10 @@ choose its next work stands here too; what it then does is decided again under t
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Final, NamedTuple
+from functools import cache
+from typing import Any, Final, NamedTuple
 
-from sqlalchemy import Connection, and_, case, func, select, update
+from sqlalchemy import Connection, Select, and_, bindparam, case, func, select, update
 
 from audit import bulk
 from ledger import tables as t
@@ -29,19 +30,21 @@ __all__ = [
     "add_calls",
     "add_orders",
     "amounts_of",
+    "ask_calls",
+    "ask_orders",
     "backlog",
     "calls_of",
     "channel_of_list",
     "check_not_by_file",
     "find_due",
     "find_open",
-    "is_paused",
     "orders_of",
     "paused_accounts",
-    "payee_subjects",
     "schedule_all",
     "sent_days",
+    "take_calls",
     "take_due",
+    "take_orders",
 ]
 
 _ORDER: Final = tuple(t.dispatch.c.keys())
@@ -55,8 +58,6 @@ class Call(NamedTuple):
     n: int
     external_id: str
     rail: str
-    worker: str
-    due_at: str
     meanings: tuple[str, ...]
 
 
@@ -64,12 +65,10 @@ class Due(NamedTuple):
     """A row of the outbox that a worker may look at. Amounts in sen."""
 
     payment: str
-    advice_list: str
     bank_account: str
     transfer_on: str
     tries: int
     state: str
-    document: str
     name_c: str
     bank_code: str
     account_c: str
@@ -150,53 +149,70 @@ def add_orders(
 def add_calls(session: Session, rows: Sequence[CallRow]) -> None:
     """Who is about to call the bank for what."""
     bulk.insert_rows(
-        session.conn, t.payment_call, _CALL, [(session.government, *row) for row in rows]
+        session.ahead, t.payment_call, _CALL, [(session.government, *row) for row in rows]
     )
 
 
 def add_answers(session: Session, rows: Sequence[AnswerRow]) -> None:
     """What was answered, with the leaves that say so."""
     bulk.insert_rows(
-        session.conn, t.payment_answer, _ANSWER, [(session.government, *row) for row in rows]
+        session.ahead, t.payment_answer, _ANSWER, [(session.government, *row) for row in rows]
     )
+
+
+def ask_calls(government: str, payments: Iterable[str]) -> tuple[bulk.Ask, bulk.Ask]:
+    """The calls of payments and their answers, for `take_calls`."""
+    keys: list[bulk.Row] = [(government, each) for each in dict.fromkeys(payments)]
+    key = ("government", "payment_id")
+    return (
+        bulk.Ask(t.payment_call, key, ("n", "external_id", "rail"), keys),
+        bulk.Ask(t.payment_answer, key, ("n", "call_n", "meaning"), keys),
+    )
+
+
+def take_calls(calls: Iterable[bulk.Row], answers: Iterable[bulk.Row]) -> dict[str, list[Call]]:
+    """The calls of each payment, in order; payments without one are missing."""
+    meanings: dict[tuple[bulk.Value, bulk.Value], list[str]] = {}
+    for _, payment, _, call_n, meaning in sorted(answers, key=_in_order):
+        meanings.setdefault((payment, call_n), []).append(str(meaning))
+    found: dict[str, list[Call]] = {}
+    for _, payment, n, external_id, rail in sorted(calls, key=_in_order):
+        said = tuple(meanings.get((payment, n), ()))
+        found.setdefault(str(payment), []).append(
+            Call(int(n or 0), str(external_id), str(rail), said)
+        )
+    return found
 
 
 def calls_of(conn: Connection, government: str, payments: Sequence[str]) -> dict[str, list[Call]]:
     """The calls of each payment, in order; payments without one are missing."""
-    c, a = t.payment_call.c, t.payment_answer.c
-    answers: dict[tuple[str, int], list[str]] = {}
-    calls: dict[str, list[Call]] = {}
-    for some in chunks(payments, CHUNK):
-        for row in conn.execute(
-            select(a.payment_id, a.call_n, a.meaning)
-            .where(a.payment_id.in_(some), a.government == government)
-            .order_by(a.payment_id, a.n)
-        ):
-            answers.setdefault((row[0], row[1]), []).append(row[2])
-        for payment, n, external_id, rail, worker, due_at in conn.execute(
-            select(c.payment_id, c.n, c.external_id, c.rail, c.worker, c.due_at)
-            .where(c.payment_id.in_(some), c.government == government)
-            .order_by(c.payment_id, c.n)
-        ):
-            meanings = tuple(answers.get((payment, n), ()))
-            calls.setdefault(payment, []).append(
-                Call(n, external_id, rail, worker, due_at, meanings)
-            )
-    return calls
+    return take_calls(*bulk.read_all(conn, ask_calls(government, payments)))
+
+
+def ask_orders(government: str, payments: Iterable[str]) -> bulk.Ask:
+    """Rows of the outbox, for `take_orders`."""
+    keys: list[bulk.Row] = [(government, each) for each in dict.fromkeys(payments)]
+    return bulk.Ask(
+        t.dispatch, ("government", "payment_id"), ("channel", "held", "transfer_on"), keys
+    )
+
+
+def take_orders(rows: Iterable[bulk.Row]) -> dict[str, Order]:
+    """Rows of the outbox by payment; those without one are missing."""
+    return {
+        str(payment): Order(str(payment), str(channel), bool(held), str(transfer_on))
+        for _, payment, channel, held, transfer_on in rows
+    }
 
 
 def orders_of(conn: Connection, government: str, payments: Sequence[str]) -> dict[str, Order]:
     """Rows of the outbox by payment; those without one are missing."""
-    o = t.dispatch.c
-    found: dict[str, Order] = {}
-    for some in chunks(payments, CHUNK):
-        for row in conn.execute(
-            select(o.payment_id, o.channel, o.held, o.transfer_on).where(
-                o.payment_id.in_(some), o.government == government
-            )
-        ):
-            found[row[0]] = Order(row[0], row[1], bool(row[2]), row[3])
-    return found
+    return take_orders(bulk.read_all(conn, [ask_orders(government, payments)])[0])
+
+
+def _in_order(row: bulk.Row) -> tuple[str, int]:
+    """(payment, number) of a call or an answer."""
+    return str(row[1]), int(row[2] or 0)
 
 
 def check_not_by_file(conn: Connection, government: str, payment: StoredPayment) -> None:
@@ -224,29 +240,6 @@ def channel_of_list(conn: Connection, government: str, advice_list: str) -> str:
     return str(channel or "")
 
 
-def payee_subjects(conn: Connection, government: str, payments: Sequence[str]) -> dict[str, str]:
-    """Whose personal data a payment's texts are: the subject of its payee."""
-    p, y = t.payment.c, t.payee.c
-    found: dict[str, str] = {}
-    for some in chunks(payments, CHUNK):
-        for row in conn.execute(
-            select(p.id, y.subject)
-            .select_from(
-                t.payment.join(
-                    t.payee,
-                    and_(
-                        y.government == p.government,
-                        y.document_id == p.document_id,
-                        y.n == p.payee_n,
-                    ),
-                )
-            )
-            .where(p.id.in_(some), p.government == government)
-        ):
-            found[row[0]] = row[1]
-    return found
-
-
 # --- where sending is stopped ----------------------------------------------------------------------
 
 
@@ -261,11 +254,6 @@ def paused_accounts(conn: Connection, government: str) -> dict[str, tuple[int, b
             .order_by(z.bank_account, z.n)
         )
     }
-
-
-def is_paused(conn: Connection, government: str, bank_account: str) -> bool:
-    """Whether nothing is sent through this bank account now."""
-    return paused_accounts(conn, government).get(bank_account, (0, False))[1]
 
 
 # --- a worker's work -------------------------------------------------------------------------------
@@ -287,20 +275,35 @@ def find_due(
     Held orders, paused accounts and lists whose day has not come are left out where the work is to
     send (`queued`); a payment that is under way is looked after whatever the pause.
     """
-    o, p, d = t.dispatch.c, t.payment.c, t.document.c
     accounts = list(bank_accounts)
-    if "queued" in states:
+    sends = "queued" in states
+    if sends:
         paused = paused_accounts(conn, government)
         accounts = [each for each in accounts if not paused.get(each, (0, False))[1]]
+    asked = {
+        "government": government,
+        "stages": sorted({stage_of(state) for state in states}),
+        "states": list(states),
+        "accounts": accounts,
+        "now": now,
+        "most": limit,
+    }
+    if sends:
+        asked["today"] = today
+    return [Due._make(row) for row in conn.execute(_due_query(sends), asked)]
+
+
+@cache
+def _due_query(sends: bool) -> Select[Any]:
+    """What `find_due` asks; made once, because a worker asks it many times a second."""
+    o, p, d = t.dispatch.c, t.payment.c, t.document.c
     query = (
         select(
             p.id,
-            o.advice_list_id,
             o.bank_account,
             o.transfer_on,
             o.tries,
             p.state,
-            p.document_id,
             p.name_c,
             p.bank_code,
             p.account_c,
@@ -313,19 +316,17 @@ def find_due(
             ).join(t.document, and_(d.government == p.government, d.id == p.document_id))
         )
         .where(
-            o.government == government,
-            o.stage.in_({stage_of(state) for state in states}),
-            o.next_at <= now,
-            o.channel != "file",
-            o.bank_account.in_(accounts),
-            p.state.in_(states),
+            o.government == bindparam("government"),
+            o.stage.in_(bindparam("stages", expanding=True)),
+            o.next_at <= bindparam("now"),
+            o.channel != FILE,
+            o.bank_account.in_(bindparam("accounts", expanding=True)),
+            p.state.in_(bindparam("states", expanding=True)),
         )
         .order_by(o.next_at, o.payment_id)
-        .limit(limit)
+        .limit(bindparam("most"))
     )
-    if "queued" in states:
-        query = query.where(o.held == 0, o.transfer_on <= today)
-    return [Due._make(row) for row in conn.execute(query)]
+    return query.where(o.held == 0, o.transfer_on <= bindparam("today")) if sends else query
 
 
 def take_due(conn: Connection, government: str, payment: str, *, now: str, until: str) -> bool:
@@ -347,17 +348,21 @@ def schedule_all(
     conn: Connection, government: str, at: Mapping[str, str], *, count: bool = False
 ) -> None:
     """When a worker may look at orders again (payment -> UTC instant); *count* it as a try."""
-    o = t.dispatch.c
-    by_instant: dict[str, list[str]] = {}
-    for payment, instant in at.items():
-        by_instant.setdefault(instant, []).append(payment)
-    for instant, payments in by_instant.items():
-        for some in chunks(payments, CHUNK):
+    if count:
+        o = t.dispatch.c
+        for some in chunks(list(at), CHUNK):
             conn.execute(
                 update(t.dispatch)
                 .where(o.government == government, o.payment_id.in_(some))
-                .values(next_at=instant, tries=o.tries + int(count))
+                .values(tries=o.tries + 1)
             )
+    bulk.set_rows(
+        conn,
+        t.dispatch,
+        ("government", "payment_id"),
+        ("next_at",),
+        [(government, payment, instant) for payment, instant in at.items()],
+    )
 
 
 def sent_days(
@@ -401,7 +406,7 @@ def find_open(conn: Connection, government: str, bank_account: str) -> dict[str,
             .where(
                 o.government == government,
                 o.stage == "asked",
-                o.channel != "file",
+                o.channel != FILE,
                 o.bank_account == bank_account,
                 p.state.in_(("sent", "accepted", "unknown")),
             )

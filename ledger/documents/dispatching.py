@@ -14,9 +14,10 @@ from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import Final, NamedTuple
 
+from audit import bulk
 from audit.log import instant_text
 from ledger.answers import Idempotency
-from ledger.documents import dispatch_store, payment_store, store
+from ledger.documents import dispatch_store, payment_store
 from ledger.documents.bodies import check_sha256
 from ledger.documents.calls import (
     FILE,
@@ -28,9 +29,9 @@ from ledger.documents.calls import (
 )
 from ledger.documents.dispatch_store import AnswerRow, Call, CallRow
 from ledger.documents.errors import NoCallError
-from ledger.documents.outcome_booking import OutcomeBooking
+from ledger.documents.order_parts import Orders, read_orders
+from ledger.documents.outcome_booking import OutcomeBooking, books_part
 from ledger.documents.payment_store import StoredPayment
-from ledger.documents.store import StoredDocument
 from ledger.errors import (
     FiscalYearNotOpenError,
     FutureEffectiveDateError,
@@ -46,6 +47,13 @@ __all__ = ["BATCH_MAX", "LEASE_SECONDS_MAX", "AnswerPayments", "CallPayments", "
 BATCH_MAX: Final = 500
 LEASE_SECONDS_MAX: Final = 3_600
 _TEXT_MAX: Final = 128
+#: Answers that may move money in the books, with the outcomes they lead through.
+_BOOKED: Final = {
+    "done": ("paid",),
+    "refused": ("rejected",),
+    "returned": ("paid", "returned"),
+}
+_MONEY: Final = ("paid", "rejected", "returned")
 #: A longer answer is no answer to one order; its digest is kept, its text is not.
 _ANSWER_BYTES_MAX: Final = 16_384
 
@@ -83,9 +91,17 @@ class CallPayments:
         rails = dict(self.orders)
         for rail in rails.values():
             _check_short("rail", rail, least=1)
-        payments = payment_store.find(conn, government, list(rails))
-        orders = dispatch_store.orders_of(conn, government, list(rails))
-        calls = dispatch_store.calls_of(conn, government, list(rails))
+        found = bulk.read_all(
+            conn,
+            [
+                payment_store.ask_payments(government, rails),
+                dispatch_store.ask_orders(government, rails),
+                *dispatch_store.ask_calls(government, rails),
+            ],
+        )
+        payments = payment_store.take_payments(found[0])
+        orders = dispatch_store.take_orders(found[1])
+        calls = dispatch_store.take_calls(*found[2:])
         paused = dispatch_store.paused_accounts(conn, government)
         batch = session.batch
         due_at = instant_text(
@@ -132,7 +148,7 @@ class CallPayments:
             called.append({"payment": reference, "call": n, "external_id": external_id})
         dispatch_store.add_calls(session, rows)
         payment_store.step_all(session, first, "sent", by=self.by, leaf_index=leaves)
-        dispatch_store.schedule_all(conn, government, dict.fromkeys(leaves, due_at))
+        dispatch_store.schedule_all(session.ahead, government, dict.fromkeys(leaves, due_at))
         return {
             "called": called,
             "skipped": skipped,
@@ -203,8 +219,14 @@ class AnswerPayments:
     idempotency: Idempotency | None = None
 
     def wants(self, settings: Settings) -> Wants:  # noqa: ARG002  # the protocol's
-        """Nothing."""
-        return Wants()
+        """The references under which outcomes may be booked."""
+        return Wants(
+            references=tuple(
+                f"{each.payment}/{state}"
+                for each in self.answers
+                for state in _BOOKED.get(each.meaning, ())
+            )
+        )
 
     def apply(self, session: Session) -> Answer:
         """Raises LedgerError."""
@@ -214,13 +236,17 @@ class AnswerPayments:
             _check_answer(each, session.today)
         references = [each.payment for each in self.answers]
         conn, government = session.conn, session.government
-        recording = _Recording(
-            session,
-            self.by,
-            payment_store.find(conn, government, references),
-            dispatch_store.calls_of(conn, government, references),
-            dispatch_store.payee_subjects(conn, government, references),
+        found = bulk.read_all(
+            conn,
+            [
+                payment_store.ask_payments(government, references),
+                *dispatch_store.ask_calls(government, references),
+            ],
         )
+        payments = payment_store.take_payments(found[0])
+        calls = dispatch_store.take_calls(*found[1:])
+        orders = _read_orders(session, self.answers, payments)
+        recording = _Recording(session, self.by, payments, calls, orders)
         outcomes = [recording.record(each) for each in self.answers]
         recording.write()
         return {
@@ -230,6 +256,21 @@ class AnswerPayments:
             "batch": session.batch.seq,
             "recorded_at": session.batch.recorded_at,
         }
+
+
+def _read_orders(
+    session: Session, answers: Sequence[PaymentAnswer], payments: dict[str, StoredPayment]
+) -> Orders:
+    """What recording needs of the orders, for all answers at once."""
+    known = [payments[each.payment] for each in answers if each.payment in payments]
+    paid = {each.payment for each in answers if "paid" in _BOOKED.get(each.meaning, ())}
+    orders = read_orders(
+        session, known, [each for each in known if each.id in paid and books_part(each)]
+    )
+    session.position.load_lines(
+        {line.budget_line for part in orders.parts.values() for line in part.lines}
+    )
+    return orders
 
 
 class _Step(NamedTuple):
@@ -252,14 +293,13 @@ class _Recording:
         by: str,
         payments: dict[str, StoredPayment],
         calls: dict[str, list[Call]],
-        subjects: dict[str, str],
+        orders: Orders,
     ) -> None:
         self._session = session
         self._by = by
         self._payments = payments
         self._calls = calls
-        self._subjects = subjects
-        self._documents: dict[str, StoredDocument] = {}
+        self._orders = orders
         self._rows: list[AnswerRow] = []
         #: In rounds: the first step of each payment, then the second ones.
         self._steps: list[list[_Step]] = []
@@ -308,7 +348,7 @@ class _Recording:
                     evidence_sha256={name: step.evidence for name, step in some.items()},
                     journals={n: s.journal for n, s in some.items() if s.journal is not None},
                 )
-        dispatch_store.schedule_all(session.conn, session.government, self._next_at)
+        dispatch_store.schedule_all(session.ahead, session.government, self._next_at)
 
     def _add(self, answer: PaymentAnswer, meaning: str, target: str, answer_c: str) -> None:
         """One answer with its step, its journal and its leaf."""
@@ -321,9 +361,15 @@ class _Recording:
         on_day = self._open_day(answer)
         journal = (
             OutcomeBooking(
-                session, payment, self._document(payment), target, self._by, on_day
+                session,
+                payment,
+                self._orders.documents[payment.document_id],
+                target,
+                self._by,
+                on_day,
+                self._orders.parts.get(payment.id),
             ).book()
-            if target
+            if target in _MONEY
             else None
         )
         leaf = session.batch.leaf(
@@ -377,7 +423,9 @@ class _Recording:
         if not answer.body or len(answer.body) > _ANSWER_BYTES_MAX:
             return ""
         text = answer.body.decode("utf-8", "backslashreplace")
-        return self._session.private("bank_answer", text, subject=self._subjects[answer.payment])
+        return self._session.private(
+            "bank_answer", text, subject=self._orders.subjects[answer.payment]
+        )
 
     def _open_day(self, answer: PaymentAnswer) -> str:
         """The bank's day while its period is open, else today."""
@@ -389,15 +437,6 @@ class _Recording:
         except (FiscalYearNotOpenError, PeriodSealedError):
             return self._session.today
         return day
-
-    def _document(self, payment: StoredPayment) -> StoredDocument:
-        found = self._documents.get(payment.document_id)
-        if found is None:
-            session = self._session
-            found = self._documents[payment.document_id] = store.get_document(
-                session.conn, session.government, payment.document_id, "sp2d", content=False
-            )
-        return found
 
 
 def _check_answer(answer: PaymentAnswer, today: str) -> None:

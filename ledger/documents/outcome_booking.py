@@ -8,22 +8,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sqlalchemy import func, select
+from sqlalchemy import select
 
 from ledger import tables as t
 from ledger.documents import payment_store
-from ledger.documents.content import SpendingLine
 from ledger.documents.issuing import budget_codes
 from ledger.documents.journals import order_lines, retur_lines
 from ledger.documents.numbers import returned_reference
+from ledger.documents.order_parts import OrderPart, read_orders
 from ledger.documents.payment_store import StoredPayment
 from ledger.documents.store import StoredDocument
-from ledger.documents.withholdings import Part, part_of
 from ledger.journals import Draft, Line
-from ledger.money import sen_text
 from ledger.session import Session
 
-__all__ = ["OutcomeBooking", "committed_in"]
+__all__ = ["OutcomeBooking", "books_part", "committed_in"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +29,8 @@ class OutcomeBooking:
     """
     How one outcome of a payment is booked: *by* whom, on which day, from which *source*.
 
-    `book` gives the journal, or None where the step books nothing. Raises LedgerError.
+    *part* is the payee's part of the order, where it was read already. `book` gives the journal, or
+    None where the step books nothing. Raises LedgerError.
     """
 
     session: Session
@@ -40,6 +39,7 @@ class OutcomeBooking:
     outcome: str
     by: str
     effective_on: str
+    part: OrderPart | None = None
 
     def book(self) -> int | None:
         """The table of `payments`, from paid on."""
@@ -60,7 +60,7 @@ class OutcomeBooking:
             return None
         if self.outcome != "paid" or not on_cair:
             return None
-        if retur:
+        if not books_part(payment):
             return self._retur(
                 into_cash=False,
                 reference=payment.partner_reference,
@@ -82,7 +82,9 @@ class OutcomeBooking:
     def _order_part(self) -> int:
         """This payee's share of the order, in both books: reserved becomes spent."""
         session, payment, document = self.session, self.payment, self.document
-        lines, deductions, part = _share(session, payment)
+        lines, deductions, part = (
+            self.part or read_orders(session, [payment], [payment]).parts[payment.id]
+        )
         releases: dict[str, int] = {}
         for index, sen in part.lines:
             name = lines[index].budget_line
@@ -122,6 +124,11 @@ class OutcomeBooking:
         )
 
 
+def books_part(payment: StoredPayment) -> bool:
+    """Whether paying it books the payee's part of the order."""
+    return payment.recognition == "on_cair" and payment.basis != "retur"
+
+
 def committed_in(session: Session, payment: StoredPayment) -> int:
     """The year in whose chart a retur payment was committed: when its list was signed."""
     m = t.payment_move.c
@@ -133,42 +140,3 @@ def committed_in(session: Session, payment: StoredPayment) -> int:
         )
     ).scalar_one()
     return int(day[:4])
-
-
-def _share(session: Session, payment: StoredPayment) -> tuple[list[SpendingLine], list[str], Part]:
-    """The order's lines, its reducing deductions' accounts, and this payee's part of both."""
-    conn, government, document = session.conn, session.government, payment.document_id
-    x, d, y = t.document_line.c, t.document_deduction.c, t.payee.c
-    lines = [
-        SpendingLine(row[0], row[1], sen_text(row[2]))
-        for row in conn.execute(
-            select(x.budget_line, x.expense_account, x.amount_sen)
-            .where(x.government == government, x.document_id == document)
-            .order_by(x.n)
-        )
-    ]
-    deductions = [
-        tuple(row)
-        for row in conn.execute(
-            select(d.account, d.amount_sen)
-            .where(d.government == government, d.document_id == document, d.reduces_payment == 1)
-            .order_by(d.n)
-        )
-    ]
-    before = conn.execute(
-        select(
-            func.coalesce(func.sum(y.gross_sen), 0), func.coalesce(func.sum(y.deduction_sen), 0)
-        ).where(y.government == government, y.document_id == document, y.n < payment.payee_n)
-    ).one()
-    own = conn.execute(
-        select(y.gross_sen, y.deduction_sen).where(
-            y.government == government, y.document_id == document, y.n == payment.payee_n
-        )
-    ).one()
-    part = part_of(
-        [line.amount_sen for line in lines],
-        [sen for _, sen in deductions],
-        gross=(int(before[0]), own[0]),
-        deducted=(int(before[1]), own[1]),
-    )
-    return lines, [account for account, _ in deductions], part

@@ -7,11 +7,11 @@ that names the leaf it came from.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Final, NamedTuple, TypeVar
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, select
 
 from audit import bulk
 from ledger import tables as t
@@ -24,6 +24,7 @@ from ledger.session import Session
 
 __all__ = [
     "StoredPayment",
+    "ask_payments",
     "cash_key",
     "chunks",
     "create",
@@ -31,6 +32,7 @@ __all__ = [
     "get",
     "of_document",
     "step_all",
+    "take_payments",
 ]
 
 T = TypeVar("T")
@@ -80,16 +82,21 @@ def get(conn: Connection, government: str, reference: str) -> StoredPayment:
     return StoredPayment(*row)
 
 
+def ask_payments(government: str, references: Iterable[str]) -> bulk.Ask:
+    """What `take_payments` is to be given."""
+    keys: list[bulk.Row] = [(government, each) for each in dict.fromkeys(references)]
+    return bulk.Ask(t.payment, ("government", "id"), _PAYMENT_COLUMNS[2:], keys)
+
+
+def take_payments(rows: Iterable[bulk.Row]) -> dict[str, StoredPayment]:
+    """Payments by their references; unknown ones are missing."""
+    found = (StoredPayment._make(row[1:]) for row in rows)
+    return {payment.id: payment for payment in found}
+
+
 def find(conn: Connection, government: str, references: Sequence[str]) -> dict[str, StoredPayment]:
     """Payments by their references; unknown ones are missing."""
-    p = t.payment.c
-    found: dict[str, StoredPayment] = {}
-    for some in chunks(list(dict.fromkeys(references)), CHUNK):
-        for row in conn.execute(
-            select(*list(p)[1:]).where(p.id.in_(some), p.government == government)
-        ):
-            found[row[0]] = StoredPayment(*row)
-    return found
+    return take_payments(bulk.read_all(conn, [ask_payments(government, references)])[0])
 
 
 def of_document(conn: Connection, government: str, document: str) -> list[StoredPayment]:
@@ -148,15 +155,15 @@ def step_all(
     """
     Move payments on, all in one way. Raises PaymentMoveNotAllowedError before anything is written.
 
-    *leaf_index* and *evidence_sha256* are the act's, or one for each payment; *journals* names the journal of a payment,
-    where its step booked one; *advice_list* is the list that takes them. Rows of the outbox
-    follow (`stage_of`).
+    *leaf_index* and *evidence_sha256* are the act's, or one for each payment; *journals* names the
+    journal of a payment, where its step booked one; *advice_list* is the list that takes them. Rows
+    of the outbox follow (`stage_of`).
     """
     for payment in payments:
         check_step(payment.id, payment.state, target)
     by_id = journals or {}
     bulk.insert_rows(
-        session.conn,
+        session.ahead,
         t.payment_move,
         _MOVE_COLUMNS,
         [
@@ -178,27 +185,25 @@ def step_all(
             for payment in payments
         ],
     )
-    p = t.payment.c
-    values: dict[str, object] = {"state": target, "state_n": p.state_n + 1}
-    if advice_list:
-        values["advice_list_id"] = advice_list
-    for some in chunks([payment.id for payment in payments], CHUNK):
-        session.conn.execute(
-            update(t.payment)
-            .where(p.government == session.government, p.id.in_(some))
-            .values(values)
+    government = session.government
+    taken = (advice_list,) if advice_list else ()
+    bulk.set_rows(
+        session.ahead,
+        t.payment,
+        ("government", "id"),
+        ("state", "state_n", *(("advice_list_id",) if taken else ())),
+        [(government, each.id, target, each.state_n + 1, *taken) for each in payments],
+    )
+    stage = stage_of(target)
+    if target not in ("", "held", "queued"):
+        bulk.set_rows(
+            session.ahead,
+            t.dispatch,
+            ("government", "payment_id"),
+            ("stage",),
+            [(government, p.id, stage) for p in payments if stage_of(p.state) != stage],
+            exact=False,  # what no list has taken yet is not in the outbox
         )
-        if target not in ("", "held", "queued"):
-            o = t.dispatch.c
-            session.conn.execute(
-                update(t.dispatch)
-                .where(
-                    o.government == session.government,
-                    o.payment_id.in_(some),
-                    o.stage != stage_of(target),
-                )
-                .values(stage=stage_of(target))
-            )
 
 
 def chunks(items: Sequence[T], size: int) -> Iterator[list[T]]:

@@ -8,6 +8,7 @@ import pytest
 
 from api.bench.audit_bench import AuditSizes, run_audit
 from api.bench.cluster import BENCH_URL, BenchServerError, Cluster, Urls, open_cluster
+from api.bench.dispatch_bench import DispatchSizes, run_dispatch
 from api.bench.http_bench import HttpSizes, run_http
 from api.bench.post_bench import PostSizes, run_post
 from api.private_postgres import APP_ROLE, READER_ROLE, PrivatePostgres
@@ -50,6 +51,8 @@ def cluster(request: pytest.FixtureRequest) -> Iterator[Cluster]:
         "naive",
         "prototype",
         "verified",
+        "dispatch_template",
+        "dispatch",
         "history_40",
         "history_80",
     ):
@@ -88,6 +91,22 @@ def test_audit_bench_of_a_short_log_verifies_it(cluster: Cluster) -> None:
 
     assert [1, 1, 1] == [len(each.cells) for each in report.contenders]
     assert [3.0, 15.0] == [ratio.at_most for ratio in report.ratios]
+
+
+def test_dispatch_bench_of_a_few_orders_measures_every_contender(cluster: Cluster) -> None:
+    """Orders are answered alone and beside journals, and both targets are there."""
+    sizes = DispatchSizes(
+        rounds=1, orders=300, seconds=0.5, warm_seconds=0.1, journals_a_second=20, connections=2
+    )
+
+    report = run_dispatch(cluster, sizes, _quiet)
+
+    assert [1, 1, 1, 1] == [len(each.cells) for each in report.contenders]
+    paying = [each.column("orders/s") for each in report.contenders]
+    assert [True, True, False, True] == [bool(rates) and rates[0] > 0 for rates in paying]
+    assert [(200.0, None), (None, 1.5)] == [
+        (ratio.at_least, ratio.at_most) for ratio in report.ratios[:2]
+    ]
 
 
 def test_named_server_that_is_not_durable_is_refused(postgres: PrivatePostgres) -> None:

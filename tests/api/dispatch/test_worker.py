@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from api.committer import Failed
-from api.dispatch import worker as worker_module
+from api.dispatch.books import Books
 from api.dispatch.timing import Timing
 from api.dispatch.worker import Worker
 from api.errors import OutcomeUnknownError
@@ -252,6 +252,23 @@ def test_statement_settles_what_the_bank_never_answered(desk: Desk) -> None:
     assert [] == desk.office.findings()
 
 
+def test_outcome_that_a_statement_tells_is_booked_on_the_banks_day(cair_desk: Desk) -> None:
+    """Not on the day that the statement came in."""
+    (payment,) = cair_desk.orders()
+    cair_desk.bank.faults[payment] = ["lost"]
+    worker = cair_desk.worker()
+    cair_desk.work(worker)
+    cair_desk.clock.add(86_400)
+    cair_desk.statement(TODAY, [debit(payment)])
+    cair_desk.work(worker)
+    assert ["paid"] == cair_desk.states()
+    assert [(TODAY, TODAY)] == cair_desk.office.pairs(
+        "SELECT m.on_day, j.effective_on FROM payment_move m JOIN journal j"
+        " ON j.government = m.government AND j.id = m.journal_id"
+        " WHERE m.government = :government AND m.state_to = 'paid'"
+    )
+
+
 def test_money_that_comes_back_on_the_statement_is_a_retur(cair_desk: Desk) -> None:
     """Out and in again: owed. Twice out and once in again: the bank's own mistake, paid."""
     one, two = cair_desk.orders(among=2)
@@ -367,17 +384,17 @@ def test_two_workers_send_each_order_once(desk: Desk) -> None:
 @contextmanager
 def dying(monkeypatch: pytest.MonkeyPatch, where: str, after: bool) -> Iterator[None]:
     """The process dies at a commit of *where* (a command's name): just before, or just after it."""
-    real: Callable[..., Any] = worker_module.Worker._put
+    real: Callable[..., Any] = Books._post
 
-    def put(self: Worker, command: Any) -> Any:
-        if type(command).__name__ != where:
-            return real(self, command)
+    def post(self: Books, commands: Sequence[Any]) -> Any:
+        if where not in {type(each).__name__ for each in commands}:
+            return real(self, commands)
         if after:
-            real(self, command)
+            real(self, commands)
         raise Died
 
     with monkeypatch.context() as patched:
-        patched.setattr(worker_module.Worker, "_put", put)
+        patched.setattr(Books, "_post", post)
         yield
 
 
@@ -416,15 +433,15 @@ def test_answers_that_could_not_be_recorded_are_kept_and_recorded_later(
     """The database is away for a moment: what the bank said is not forgotten."""
     (payment,) = cair_desk.orders()
     worker = cair_desk.worker()
-    real: Callable[..., Any] = worker_module.Worker._put
+    real: Callable[..., Any] = Books._post
     away = itertools.count()
 
-    def put(self: Worker, command: Any) -> Any:
-        if type(command).__name__ == "AnswerPayments" and next(away) < 2:
-            return Failed(OutcomeUnknownError())
-        return real(self, command)
+    def post(self: Books, commands: Sequence[Any]) -> Any:
+        if "AnswerPayments" in {type(each).__name__ for each in commands} and next(away) < 2:
+            return [Failed(OutcomeUnknownError()) for _ in commands]
+        return real(self, commands)
 
-    monkeypatch.setattr(worker_module.Worker, "_put", put)
+    monkeypatch.setattr(Books, "_post", post)
     for _ in range(6):
         worker.step()
     assert ["paid"] == cair_desk.states()
