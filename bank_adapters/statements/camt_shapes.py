@@ -34,7 +34,7 @@ _ENTITIES: Final = (("&lt;", "<"), ("&gt;", ">"), ("&quot;", '"'), ("&apos;", "'
 _Fields = dict[str, Any]
 
 #: Texts of a shape's pattern: a wanted one that stands for itself, none, and one that nobody wants.
-_TEXT: Final = r"([^\s<>&][^<>&\r]*+)(?<!\s)"
+_TEXT: Final = r"([^\s<>][^<>\r]*+)(?<!\s)"
 _BLANK: Final = r"\s*+"
 _ANY: Final = "[^<>]*+"
 #: A pattern takes a few milliseconds to make, and each that does not fit some time to try.
@@ -195,11 +195,12 @@ class Shapes:
 
         None where its elements have to be looked at one by one.
         """
-        if (read := _match(raw, self._entries)) is not None:
-            return read
-        is_batch = raw.count(self._details_end) > 1
-        read = self._read_batch(raw) if is_batch else self._read(raw)
-        if read is not None and ("&" in raw or "\r" in raw):
+        read = _match(raw, self._entries)
+        is_cut = read is None
+        if read is None:
+            is_batch = raw.count(self._details_end) > 1
+            read = self._read_batch(raw) if is_batch else self._read(raw)
+        if read is not None and ("&" in raw or (is_cut and "\r" in raw)):
             if "&#" in raw:
                 return None
             for fields in (read[0], *read[1]):
@@ -324,9 +325,9 @@ def _match(raw: str, patterns: list[_Shape]) -> tuple[_Fields, list[_Fields]] | 
 def _resolve(fields: _Fields) -> None:
     """Entities and line ends in the texts of *fields*, as the parser would hand them on."""
     for key, text in fields.items():
-        if isinstance(text, list):
+        if not isinstance(text, str):
             fields[key] = list(map(_resolved, text))
-        else:
+        elif "&" in text or "\r" in text:
             fields[key] = _resolved(text)
 
 
