@@ -91,8 +91,8 @@ class NumberReader:
             whole = f"[0-9]{{1,3}}(?:{re.escape(grouping)}[0-9]{{3}})+|{whole}"
         self._number = re.compile(f"({whole}|(?={point}[0-9]))(?:{point}([0-9]*))?")
         # How nearly every cell is written; here and in `units` for speed alone.
-        groups = f"{{1,3}}+(?:{re.escape(grouping)}[0-9]{{3}})*+" if grouping else "++"
-        self._cents = re.compile(f"[0-9]{groups}{point}[0-9][0-9]")
+        groups = f"{{1,3}}+(?:{re.escape(grouping)}[0-9]{{3}}){{0,99}}+" if grouping else "{1,99}+"
+        self._cents = re.compile(f"[0-9]{groups}{point}[0-9][0-9]").fullmatch
         self._decimal = decimal
         self._grouping = grouping
         self._signs = {word.casefold(): -1 for word in debit_words}
@@ -100,11 +100,10 @@ class NumberReader:
 
     def units(self, cell: str, decimals: int, *, position: int) -> int | None:
         """Minor units of *cell*; None when it is blank. Currency words and signs are understood."""
+        if decimals == 2 and self._cents(cell):
+            return int(cell.replace(self._decimal, "").replace(self._grouping, ""))
         if not cell:
             return None
-        if decimals == 2 and len(cell) <= DIGITS_MAX and self._cents.fullmatch(cell):
-            digits = cell.replace(self._decimal, "")
-            return int(digits.replace(self._grouping, "") if self._grouping else digits)
         read = self.signed_units(cell, decimals, position=position)
         return None if read is None else read[0]
 
@@ -153,16 +152,21 @@ class NumberReader:
         return sign, text, by_word
 
 
+_MARKS = frozenset(" '=")
+
+
 def clean(cell: str) -> str:
     """*cell* without surrounding and repeated white space and a sheet's marks of text.
 
     White space is Unicode's, non-breaking spaces included. The marks are a leading `'` and
     `="..."`, by which exports keep leading zeros.
     """
-    if not cell:
-        return ""
+    if not cell or cell.isalnum():
+        return cell
     # Printable text has no white space but the plain space.
     is_tidy = "  " not in cell and cell.isprintable()
+    if is_tidy and cell[0] not in _MARKS and cell[-1] != " ":
+        return cell
     text = cell.strip() if is_tidy else " ".join(cell.split())
     if text.startswith('="') and text.endswith('"') and len(text) > 2:
         return text[2:-1].strip()

@@ -12,10 +12,10 @@ does not grow with the file.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, time
-from typing import Final
+from typing import Final, NamedTuple
 
 from bank_adapters.errors import CurrencyMismatchError, UnreadableElementError
 from bank_adapters.statements.amounts import DIGITS_MAX, decimals_of, units_text
@@ -36,6 +36,7 @@ from bank_adapters.statements.statement import (
     Warning_,
     check_count,
     check_sum,
+    new_tuple,
 )
 
 __all__ = ["FORMAT", "claims", "read_camt", "stream_camt"]
@@ -64,7 +65,7 @@ _DATE_TIME: Final = re.compile(
 )
 _WESTERN: Final = frozenset({"Z", "+00:00", "-00:00"})
 _DAYS: Final = {name: (f"{name}/Dt", f"{name}/DtTm") for name in ("BookgDt", "ValDt", "Dt")}
-_REFERENCES: Final = ("Refs/EndToEndId", "Refs/InstrId", "Refs/PmtInfId")
+_OTHER_REFERENCES: Final = ("Refs/InstrId", "Refs/PmtInfId")
 _NOT_PROVIDED: Final = frozenset({"NOTPROVIDED", "NONREF", "NOT PROVIDED"})
 #: A remark that fills its field goes on in the next one, in the middle of a word if need be.
 _USTRD_CHARACTERS: Final = 140
@@ -107,15 +108,26 @@ def stream_camt(
     """The lines of each statement, then the statement itself without lines. Raises as `read_camt`."""
     reading: _Reading | None = None
     for part in read_parts(chunks):
-        if isinstance(part, Head):
-            reading = _Reading(part, warnings)
-        elif isinstance(part, Entry):
+        if isinstance(part, Entry):
             if reading is None:
                 raise AssertionError("a head comes before its entries")
             yield reading.line(part)
+        elif isinstance(part, Head):
+            reading = _Reading(part, warnings)
         else:
             yield (reading or _Reading(part.head, warnings)).statement()
             reading = None
+
+
+class _Detail(NamedTuple):
+    """What a transaction says of itself."""
+
+    units: int
+    bank_reference: str | None
+    reference: str | None
+    counterparty: str | None
+    narrative: str
+    code: str | None
 
 
 @dataclass(slots=True)
@@ -145,7 +157,7 @@ class _Reading:
 
     def line(self, entry: Entry) -> StatementLine:
         """One entry. Raises UnreadableElementError, CurrencyMismatchError."""
-        fields, n = entry.fields, entry.n
+        n, fields, transactions, raw = entry
         if (currency := fields.get("Amt@Ccy")) != self.currency:
             self._check_currency(currency, n)
         units = self._signed(fields, "entry", n)
@@ -155,7 +167,7 @@ class _Reading:
         total[1] += abs(units)
         if status == "booked":
             self.booked_units += units
-        reversal = self._truth(fields, "RvslInd", n)
+        reversal = "RvslInd" in fields and self._truth(fields, "RvslInd", n)
         booked_on, booked_time = self._day(fields, "BookgDt", n)
         value_on, _ = self._day(fields, "ValDt", n)
         entry_on = booked_on
@@ -163,54 +175,50 @@ class _Reading:
             booked_on = value_on
             self._warn("booking_date_missing", n, "no booking date; counted for its value date")
         code = _code(fields)
-        details = [
-            self._transaction(
-                *(each, entry, units, status, booked_on, value_on, entry_on, reversal, code)
-            )
-            for each in entry.transactions
-        ]
-        only = details[0] if len(details) == 1 else None
-        sub_entries = (
-            ()
-            if only is not None and only.amount_units == units
-            else self._sub_entries(entry, units, tuple(details))
-        )
-        batch = fields.get("NtryDtls/Btch/PmtInfId") or fields.get("NtryDtls/Btch/MsgId")
-        bank_reference = fields.get("AcctSvcrRef") or (only.bank_reference if only else None)
-        narrative = only.narrative if only else ""
+        details = [self._detail(each, entry, units, reversal, code) for each in transactions]
+        bank_reference, reference = fields.get("AcctSvcrRef"), None
+        counterparty, narrative = None, ""
+        parts: Sequence[_Detail] = ()
+        if len(details) == 1:
+            own_units, own_reference, reference, counterparty, narrative, own_code = details[0]
+            bank_reference = bank_reference or own_reference
+            code = code or own_code
+            if own_units != units:
+                parts = self._parts(entry, units, details)
+        elif details:
+            parts = self._parts(entry, units, details)
+        if reference is None and (
+            batch := fields.get("NtryDtls/Btch/PmtInfId") or fields.get("NtryDtls/Btch/MsgId")
+        ):
+            reference = batch[0]
         if "AddtlNtryInf" in fields:
             narrative = _joined((narrative, fields["AddtlNtryInf"]))
-        return StatementLine(
-            n,
-            booked_on,
-            value_on,
-            entry_on,
-            booked_time,
-            units,
-            None,
-            reversal,
-            status,
-            None if bank_reference in _NOT_PROVIDED else bank_reference,
-            (only.reference if only else None) or (batch[0] if batch else None),
-            only.counterparty if only else None,
-            narrative,
-            code or (only.transaction_code if only else None),
-            sub_entries,
-            entry.raw,
+        dates = (booked_on, value_on, entry_on)
+        return new_tuple(
+            StatementLine,
+            (
+                n,
+                *dates,
+                booked_time,
+                units,
+                None,  # balance_after_units
+                reversal,
+                status,
+                None if bank_reference in _NOT_PROVIDED else bank_reference,
+                reference,
+                counterparty,
+                narrative,
+                code,
+                tuple(_sub_entry(n, dates, reversal, status, each) for each in parts)
+                if parts
+                else (),
+                raw,
+            ),
         )
 
-    def _transaction(
-        self,
-        fields: Fields,
-        entry: Entry,
-        entry_units: int,
-        status: Status,
-        booked_on: date | None,
-        value_on: date | None,
-        entry_on: date | None,
-        reversal: bool,
-        code: str | None,
-    ) -> StatementLine:
+    def _detail(
+        self, fields: Fields, entry: Entry, entry_units: int, reversal: bool, code: str | None
+    ) -> _Detail:
         """A transaction below an entry; its amount is the entry's where it has none of its own."""
         n = entry.n
         direction = fields.get("CdtDbtInd") or entry.fields["CdtDbtInd"]
@@ -219,62 +227,35 @@ class _Reading:
             raise UnreadableElementError("entry", n, "TxDtls/CdtDbtInd", direction, _NO_DIRECTION)
         key = "Amt" if "Amt" in fields else "AmtDtls/TxAmt/Amt"
         text = fields.get(key)
-        currency = fields.get(f"{key}@Ccy")
-        if text is None or (currency is not None and currency != self.currency):
-            units = entry_units
-        else:
+        units = entry_units
+        if text is not None and fields.get(f"{key}@Ccy", self.currency) == self.currency:
             units = sign * self._units(text, f"TxDtls/{key}", "entry", n)
         # A reversal names the parties of the payment that it reverses.
         is_out = (sign < 0) != reversal
-        party = "Cdtr" if is_out else "Dbtr"
-        name = fields.get(f"RltdPties/{party}/Nm") or fields.get(f"RltdPties/{party}/Pty/Nm")
-        reference = None
-        for key in _REFERENCES:
-            if (reference := fields.get(key)) and reference not in _NOT_PROVIDED:
-                break
-            reference = None
-        return StatementLine(
-            n,
-            booked_on,
-            value_on,
-            entry_on,
-            None,
-            units,
-            None,
-            reversal,
-            status,
-            fields.get("Refs/AcctSvcrRef") or fields.get("Refs/TxId"),
-            reference,
-            name,
-            _remarks(fields),
-            _code(fields) or code,
-            (),
-            "",
+        plain, nested = _CREDITOR if is_out else _DEBTOR
+        reference = fields.get("Refs/EndToEndId")
+        if reference is None or reference in _NOT_PROVIDED:
+            given = (fields.get(key) for key in _OTHER_REFERENCES)
+            reference = next((each for each in given if each and each not in _NOT_PROVIDED), None)
+        return new_tuple(
+            _Detail,
+            (
+                units,
+                fields.get("Refs/AcctSvcrRef") or fields.get("Refs/TxId"),
+                reference,
+                fields.get(plain) or fields.get(nested),
+                _remarks(fields),
+                _code(fields) or code,
+            ),
         )
 
-    def _sub_entries(
-        self, entry: Entry, units: int, details: tuple[StatementLine, ...]
-    ) -> tuple[StatementLine, ...]:
-        """The transactions where they explain the entry, with declared charges as a line of its own."""
-        difference = units - sum(each.amount_units for each in details)
-        if not details or (len(details) == 1 and not difference):
-            return ()
+    def _parts(self, entry: Entry, units: int, details: list[_Detail]) -> Sequence[_Detail]:
+        """The transactions where they explain the entry, with declared charges as one of their own."""
+        difference = units - sum(each.units for each in details)
         if not difference:
             return details
-        charges = self._charges(entry)
-        if abs(difference) == charges:
-            model = details[0]
-            return (
-                *details,
-                model._replace(
-                    amount_units=difference,
-                    reference=None,
-                    bank_reference=None,
-                    counterparty=None,
-                    narrative="charges",
-                    transaction_code=None,
-                ),
-            )
+        if abs(difference) == self._charges(entry):
+            return [*details, _Detail(difference, None, None, None, "charges", None)]
         message = (
             f"the entry's transactions miss its amount by {units_text(difference, self.decimals)}"
             " and are left out"
@@ -406,11 +387,12 @@ class _Reading:
             raise CurrencyMismatchError(self.currency, found, position=n)
 
     def _signed(self, fields: Fields, element: str, n: int) -> int:
-        direction = _need(fields, "CdtDbtInd", element, n)
-        sign = _SIGNS.get(direction)
+        sign = _SIGNS.get(fields.get("CdtDbtInd", ""))
         if sign is None:
+            direction = _need(fields, "CdtDbtInd", element, n)
             raise UnreadableElementError(element, n, "CdtDbtInd", direction, _NO_DIRECTION)
-        return sign * self._units(_need(fields, "Amt", element, n), "Amt", element, n)
+        text = fields.get("Amt") or _need(fields, "Amt", element, n)
+        return sign * self._units(text, "Amt", element, n)
 
     def _units(self, text: str, name: str, element: str, n: int) -> int:
         if self.decimals == 2 and len(text) <= DIGITS_MAX and _CENTS.fullmatch(text):
@@ -495,7 +477,39 @@ _MORE_REMARKS: Final = frozenset(
         "AddtlTxInf",
     }
 )
+_DEBTOR, _CREDITOR = (
+    (f"RltdPties/{party}/Nm", f"RltdPties/{party}/Pty/Nm") for party in ("Dbtr", "Cdtr")
+)
 _NO_DIRECTION: Final = "neither CRDT nor DBIT"
+
+
+def _sub_entry(
+    n: int,
+    dates: tuple[date | None, date | None, date | None],
+    reversal: bool,
+    status: Status,
+    detail: _Detail,
+) -> StatementLine:
+    units, bank_reference, reference, counterparty, narrative, code = detail
+    return new_tuple(
+        StatementLine,
+        (
+            n,
+            *dates,
+            None,  # booked_time
+            units,
+            None,  # balance_after_units
+            reversal,
+            status,
+            bank_reference,
+            reference,
+            counterparty,
+            narrative,
+            code,
+            (),
+            "",
+        ),
+    )
 
 
 def _need(fields: Fields, name: str, element: str, n: int) -> str:
@@ -520,9 +534,10 @@ def _code(fields: Fields) -> str | None:
 
 def _remarks(fields: Fields) -> str:
     """All that a transaction says of itself."""
-    remittance = _remittance(fields.get("RmtInf/Ustrd", ()))
+    texts = fields.get("RmtInf/Ustrd", ())
+    remittance = texts[0] if len(texts) == 1 else _remittance(texts)
     if _MORE_REMARKS.isdisjoint(fields):
-        return remittance.strip()
+        return remittance
     return _joined(
         [
             remittance,

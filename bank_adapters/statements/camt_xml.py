@@ -24,7 +24,7 @@ from bank_adapters.errors import (
     UnreadableElementError,
     UnsupportedMessageError,
 )
-from bank_adapters.statements.camt_shapes import Shapes, pieces_of
+from bank_adapters.statements.camt_shapes import Shapes
 from bank_adapters.xml_bytes import CHUNK_BYTES, DEPTH_MAX, check_declared, parser_input
 
 __all__ = ["CHUNK_BYTES", "FORMAT", "End", "Entry", "Fields", "Head", "Part", "read_parts"]
@@ -131,9 +131,7 @@ _REPEATED: Final = frozenset(
     }
 )
 
-#: What may be in front of a message without comments and instructions.
-_DECLARATION: Final = re.compile(rb"(?:\xef\xbb\xbf)?<\?xml\s")
-_ENTRY_TAG: Final = re.compile(rb"<((?:[A-Za-z][A-Za-z0-9]*:)?Ntry)>")
+_ENTRY_TAG: Final = re.compile(rb"<((?:[A-Za-z_][A-Za-z0-9_.-]*:)?Ntry)>")
 
 _Context = Literal["", "statement", "balance", "entry", "transaction"]
 _WANTED: Final[dict[_Context, frozenset[str]]] = {
@@ -303,53 +301,65 @@ class _Gatherer:
     _transactions: list[Fields] = field(default_factory=list)
     #: The statement whose head was handed on.
     _announced: int = 0
-    #: Known from the first entry on; None too where entries are not to be read by their shapes.
+    #: Known from the first entry on.
     _shapes: Shapes | None = None
+    #: Whether the first entry was written so that the others can be found by their tags.
     _is_plain: bool = True
-    _last: bytes = b""
+    #: A place outside of comments, CDATA and instructions, behind which none was seen; -1: unknown.
+    _clear_from: int = -1
 
     def feed(self, chunk: bytes, *, is_last: bool = False) -> list[Part]:
         """Raises MalformedXmlError, DoctypeForbiddenError, UnreadableElementError."""
         self.window += chunk
-        self._look_for_markup(chunk)
         try:
-            at = self._shaped(chunk) if self._shapes is not None else 0
+            at = self._shaped(chunk) if self._is_plain else 0
             self.parser.Parse(chunk[at:] if at else chunk, is_last)
         except expat.ExpatError as error:
             raise MalformedXmlError(expat.ErrorString(error.code), position=error.lineno) from None
         # Expat may not have looked at the last bytes yet: the start of a tag, cut by the chunk.
         looked_at = max(self.parser.CurrentByteIndex, self.window_from)
         kept = self._entry_from if self._entry_from >= 0 else looked_at
+        if not self._is_clear(kept):
+            self._clear_from = -1
         self.window = self.window[kept - self.window_from :]
         self.window_from = kept
         parts, self.parts = self.parts, []
         return parts
 
-    def _look_for_markup(self, chunk: bytes) -> None:
-        """In a comment, CDATA or an instruction `<Ntry>` is text: such a file has no shapes."""
-        if not self._is_plain:
-            return
-        looked_at = self._last + chunk
-        self._last = chunk[-1:]
-        if self.window_from == 0 and (declared := _DECLARATION.match(looked_at)):
-            looked_at = looked_at[declared.end() :]
-        if b"<!" in looked_at or b"<?" in looked_at:
-            self._is_plain, self._shapes = False, None
-
     def _shaped(self, chunk: bytes) -> int:
         """Read *chunk* as far as entries have a shape; where that ends."""
         chunk_from = self.window_from + len(self.window) - len(chunk)
         at = 0
+        if self._shapes is None:
+            first = _ENTRY_TAG.search(chunk)
+            if first is None:
+                return 0
+            at = first.end()
+            self.parser.Parse(chunk[:at], False)
         while (shapes := self._shapes) is not None:
             start = chunk.find(shapes.start, at)
             if start < 0:
                 break
             self.parser.Parse(chunk[at:start], False)
-            at = self._run(shapes, chunk, start) if self._is_ready(chunk_from + start) else start
+            at = start
+            if not self._is_clear(chunk_from + start):
+                break  # a comment's `<Ntry>` is text
+            if self._is_ready(chunk_from + start):
+                at = self._run(shapes, chunk, start)
             if at == start:
                 at += len(shapes.start)
                 self.parser.Parse(chunk[start:at], False)
         return at
+
+    def _is_clear(self, at: int) -> bool:
+        """Whether no comment, CDATA or instruction can be open at *at*, the start of a tag or text."""
+        if not 0 <= self._clear_from < at:
+            return self._clear_from >= at
+        first, last = self._clear_from - self.window_from, at - self.window_from
+        if self.window.find(b"<!", first, last) >= 0 or self.window.find(b"<?", first, last) >= 0:
+            return False
+        self._clear_from = at
+        return True
 
     def _is_ready(self, at: int) -> bool:
         """Whether an entry may begin at *at*, and expat has looked at all tags before it.
@@ -373,19 +383,19 @@ class _Gatherer:
             last = chunk.find(shapes.end, following) + len(shapes.end)
             if last < len(shapes.end):
                 break
-            raw = chunk[following:last].decode(errors="replace")
-            pieces = pieces_of(raw)
-            shape = None if pieces is None else shapes.shape(pieces)
-            if pieces is None or shape is None:
+            raw = chunk[following:last].decode(self.encoding, "replace")
+            found = shapes.read(raw)
+            if found is None:
                 break
             self.entries += 1
-            read.append(Entry(self.entries, *shape.read(pieces), raw))
+            read.append(Entry(self.entries, *found, raw))
             end = last
             following = chunk.find(b"<", end)
         if read:
             self.listen(to_elements=False)
             self.parser.Parse(chunk[start:end], False)
             self.listen(to_elements=True)
+            self._clear_from = self.window_from + len(self.window) - len(chunk) + end
             if self._announced != head.n:
                 self._announced = head.n
                 self.parts.append(head)
@@ -489,7 +499,7 @@ class _Gatherer:
         elif node.context == "entry":
             self.entries += 1
             self._entry = self._fields
-            self._entry_from = self.parser.CurrentByteIndex
+            self._entry_from = self._clear_from = self.parser.CurrentByteIndex
             if self._is_plain and self._shapes is None:
                 self._learn(node)
             self._transactions = []
@@ -497,7 +507,7 @@ class _Gatherer:
     def _learn(self, node: _Node) -> None:
         """How entries begin in this file; from the next chunk on they may be read by their shapes."""
         begun = _ENTRY_TAG.match(self.window, self._entry_from - self.window_from)
-        if begun is None or self.encoding.lower() not in {"utf-8", "us-ascii"}:
+        if begun is None:
             self._is_plain = False
         else:
             self._shapes = Shapes(node, node.name, begun[1].decode())
@@ -527,6 +537,7 @@ class _Gatherer:
     def _raw(self) -> str:
         last = self.parser.CurrentByteIndex - self.window_from
         last = self.window.index(b">", last) + 1
+        self._clear_from = self.window_from + last
         return self.window[self._entry_from - self.window_from : last].decode(
             self.encoding, "replace"
         )

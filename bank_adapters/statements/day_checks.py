@@ -13,8 +13,6 @@ from __future__ import annotations
 from collections.abc import Sequence, Set
 from datetime import date
 from functools import lru_cache
-from itertools import groupby
-from operator import itemgetter
 from typing import Final
 
 from bank_adapters.errors import DayMonthSwappedError
@@ -49,17 +47,15 @@ def check_days(
 
     Raises DayMonthSwappedError.
     """
-    dated = [(line.position, line.booked_on) for line in lines if line.booked_on is not None]
-    # Rows of one day in a row have the same neighbours.
-    runs = [(day, list(rows)) for day, rows in groupby(dated, key=itemgetter(1))]
+    runs = _runs(lines)
     days = [day for day, _ in runs]
     suspects = [
         (position, day, why)
-        for (day, rows), before, after in zip(
+        for (day, positions), before, after in zip(
             runs, _fixed_before(days), _fixed_before(days[::-1])[::-1], strict=True
         )
         if (why := _contradiction(day, before, after, period))
-        for position, _ in rows
+        for position in positions
     ]
     stored = [each for each in suspects if each[0] in sheet_days]
     if stored and profile.swapped == "refuse":
@@ -75,8 +71,23 @@ def check_days(
         for position, day, why in suspects
     ]
     if not suspects and period is None:
-        _check_pattern(dated, sheet_days, warnings)
+        _check_pattern(runs, sheet_days, warnings)
     _check_value_days(lines, warnings)
+
+
+def _runs(lines: Sequence[StatementLine]) -> list[tuple[date, list[int]]]:
+    """Days with the positions of their rows; rows of one day in a row have the same neighbours."""
+    runs: list[tuple[date, list[int]]] = []
+    last: date | None = None
+    positions: list[int] = []
+    for line in lines:
+        day = line.booked_on
+        if day is not last and day is not None and day != last:
+            last, positions = day, []
+            runs.append((day, positions))
+        if day is not None:
+            positions.append(line.position)
+    return runs
 
 
 def _fixed_before(days: list[date]) -> list[date | None]:
@@ -112,12 +123,12 @@ def _contradiction(
 
 
 def _check_pattern(
-    dated: list[tuple[int, date]], sheet_days: Set[int], warnings: list[Warning_]
+    runs: list[tuple[date, list[int]]], sheet_days: Set[int], warnings: list[Warning_]
 ) -> None:
     """A sheet of the 3rd of each month and no other day looks like one month, swapped."""
-    days = {day for _, day in dated}
+    days = {day for day, _ in runs}
     if (
-        all(position in sheet_days for position, _ in dated)
+        all(position in sheet_days for _, positions in runs for position in positions)
         and len({day.month for day in days}) >= _SAME_DAY_MONTHS
         and len({day.day for day in days}) == 1
         and all(turned(day) or day.day == day.month for day in days)
@@ -126,7 +137,7 @@ def _check_pattern(
             "every row is of the same day of another month: day and month may be swapped, and"
             " neither a period nor a text says"
         )
-        warnings.append(Warning_(SUSPECT, dated[0][0], message))
+        warnings.append(Warning_(SUSPECT, runs[0][1][0], message))
 
 
 def _check_value_days(lines: Sequence[StatementLine], warnings: list[Warning_]) -> None:

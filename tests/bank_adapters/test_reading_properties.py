@@ -133,6 +133,27 @@ REPEATING = {
             )
         ),
     ),
+    "batches without an end": (
+        "camt",
+        lambda n: camt(
+            statement(
+                f"<Ntry>{ENTRY}</Ntry><Ntry>{ENTRY}<NtryDtls></TxDtls></TxDtls>"
+                f"{'<TxDtls>' * (n // 8)}</Ntry>"
+            )
+        ),
+    ),
+    "entries in comments": (
+        "camt",
+        lambda n: camt(
+            statement(f"<Ntry>{ENTRY}</Ntry>", f"<!-- {'<Ntry></Ntry>' * (n // 26)} -->" * 2)
+        ),
+    ),
+    "entries elsewhere": (
+        "camt",
+        lambda n: camt(
+            statement(f"<Ntry>{ENTRY}</Ntry><Xtra>{'<Ntry></Ntry>' * (n // 13)}</Xtra>")
+        ),
+    ),
     "balances": ("camt", lambda n: camt(statement("<Bal/>" * (n // 6)))),
     "statements": ("camt", lambda n: camt("<Stmt/>" * (n // 7))),
     "cells": ("csv", lambda n: COLUMNS + b"01-03-2026;a;;1;1" + b";" * n),
