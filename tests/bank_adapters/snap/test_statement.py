@@ -465,7 +465,7 @@ def test_time_to_go_on_from_beyond_the_last_row_loses_no_row() -> None:
     pager = Pager(entries, 4)
 
     def reply(call: Call) -> Raw:
-        head, _, body = pager(call)[0].partition(b"\r\n\r\n")
+        _head, _, body = pager(call)[0].partition(b"\r\n\r\n")
         found = json.loads(body)
         found["lastRecordDateTime"] = (DAY + timedelta(seconds=10)).isoformat()
         return answer(200, found)
