@@ -7,19 +7,21 @@ the signer's own lock the checkpoints.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
 import msgspec
 from sqlalchemy import Engine
 
 from api.checkpoints import CheckpointJob
-from api.clock import Clock, system_clock
+from api.clock import Clock, local_day, system_clock
 from api.committer import Committer
+from api.engine import begin
 from api.settings import Settings
-from ledger.posting import Accepted
+from ledger.posting import Accepted, Refused, post_batch
 from ledger.session import Command
 
-__all__ = ["put"]
+__all__ = ["put", "try_out"]
 
 
 def put(
@@ -45,3 +47,23 @@ def put(
         answer: dict[str, Any] = msgspec.json.decode(outcome.answer)
         return answer
     raise outcome.error
+
+
+class _TakenBackError(Exception):
+    """Takes back what a transaction did."""
+
+
+def try_out(
+    engine: Engine, government: str, zone: str, command: Command, *, clock: Clock = system_clock
+) -> dict[str, Any]:
+    """What an act would answer; nothing of it is kept. Raises what it would be refused with."""
+    now = clock()
+    results: list[Accepted | Refused] = []
+    with suppress(_TakenBackError), begin(engine) as conn:
+        results += post_batch(conn, government, [command], now=now, today=local_day(now, zone))
+        raise _TakenBackError
+    (result,) = results
+    if isinstance(result, Refused):
+        raise result.error
+    answer: dict[str, Any] = msgspec.json.decode(result.answer)
+    return answer

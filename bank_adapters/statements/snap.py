@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import Final
@@ -78,11 +78,20 @@ def read_snap_pages(
 
 
 def join_pages(
-    read: Sequence[Page], *, account: str | None, bank: str | None
+    read: Sequence[Page],
+    *,
+    account: str | None,
+    bank: str | None,
+    is_asked: Callable[[Row], bool] = lambda _: True,
 ) -> tuple[Statement, list[Warning_]]:
-    """The statement that pages in the order they were asked for make together."""
+    """
+    The statement that pages in the order they were asked for make together.
+
+    is_asked: whether a row is of the time that was asked for. One that is not was repeated by a later
+    page too generously: it is left out, and told.
+    """
     warnings: list[Warning_] = []
-    rows, newest_first = _in_order(_joined(read), warnings)
+    rows, newest_first = _in_order(_joined(read, is_asked, warnings), warnings)
     ordered = list(reversed(read)) if newest_first else read
     lines = tuple(_line(n, row, warnings) for n, row in enumerate(rows, 1))
     opening = _balance(next((p.opening for p in ordered[:1]), None))
@@ -113,13 +122,19 @@ def join_pages(
     return statement, warnings
 
 
-def _joined(pages: Sequence[Page]) -> list[Row]:
+def _joined(
+    pages: Sequence[Page], is_asked: Callable[[Row], bool], warnings: list[Warning_]
+) -> list[Row]:
     """All rows in the pages' order, each as often as the page that has it most often."""
     joined: list[Row] = []
     kept: Counter[tuple[object, ...]] = Counter()
-    for page in pages:
+    for number, page in enumerate(pages, 1):
         here: Counter[tuple[object, ...]] = Counter()
-        for row in page.rows:
+        rows = [row for row in page.rows if is_asked(row)]
+        if others := len(page.rows) - len(rows):
+            message = f"page {number} has {others} rows of days that were not asked for; left out"
+            warnings.append(Warning_("outside_period", None, message))
+        for row in rows:
             key = row.key
             here[key] += 1
             if here[key] > kept[key]:

@@ -124,13 +124,19 @@ def read_pull(data: bytes) -> tuple[list[Statement], list[Warning_]]:
     """
     The statement of such a file. Raises UnreadablePullError, UnreadableAnswerError.
 
-    All pages must be there, of this account, and hold nothing but what was asked for.
+    All pages must be there and of this account. The first holds nothing but what was asked for; what
+    others repeat of other days is left out, and told.
     """
     pull = parse_pull(data)
     pages = [read_page(body, number) for number, body in enumerate(pull.pages, 1)]
     for number, page in enumerate(pages, 1):
         _check_page(pull, page, number)
-    statement, warnings = join_pages(pages, account=pull.account, bank=pull.bank)
+    statement, warnings = join_pages(
+        pages,
+        account=pull.account,
+        bank=pull.bank,
+        is_asked=lambda row: pull.first <= row.when.astimezone(_WIB).date() <= pull.last,
+    )
     return [replace(statement, covers=(pull.first, pull.last))], warnings
 
 
@@ -157,7 +163,7 @@ def _check_page(pull: Pull, page: Page, number: int) -> None:
         said = "says that there is more" if page.has_more else "ends the statement"
         reason = f"{said}, and the file has {len(pull.pages)} pages"
         raise UnreadableAnswerError("14", "hasMore", reason, page=number)
-    for place, row in enumerate(page.rows, 1):
+    for place, row in enumerate(page.rows if number == 1 else (), 1):
         if not pull.first <= row.when.astimezone(_WIB).date() <= pull.last:
             reason = f"{row.when.isoformat()} is not of {pull.first} to {pull.last}, the days asked"
             raise UnreadableAnswerError("14", f"detailData {place}", reason, page=number)

@@ -559,6 +559,16 @@ def test_pages_that_are_not_the_answer_to_what_was_asked_are_refused(
     assert field == caught.value.field
 
 
+def test_row_of_another_day_that_a_later_page_repeats_is_left_out_and_told() -> None:
+    """Banks that repeat rows go back behind the days that were asked for."""
+    early = {**rows_of(ENTRIES)[0], "transactionDate": "2026-03-04T23:59:59+07:00"}
+    again = page([early, *rows_of(ENTRIES)[1:]], opening=OPENING, hasMore="N")
+    file = read_statement_file(pulled([PAGES[0], again]))
+    assert [500, -300, -300, 700] == units(file.statements[0])
+    assert ["outside_period"] == codes(file)
+    assert file.statements[0].adds_up
+
+
 def test_days_that_no_bank_can_be_asked_for_are_refused() -> None:
     """The wrong way round, not come yet, or longer ago than the bank tells of."""
     today = date(2026, 3, 5)
