@@ -14,15 +14,23 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 from sqlalchemy import Engine, text
+from typer.testing import CliRunner
 
+from api.cli.root import app
 from api.engine import make_engine, reading
 from api.fsck import check_all
 from api.operating import put
-from api.pulling import Pulled, bank_today, pull
+from api.pulling import Pulled, ask_balance, bank_today, pull
 from api.settings import Settings
+from bank_adapters.snap.errors import (
+    AccountNotServedError,
+    StatementPeriodError,
+    TokenRefusedError,
+)
 from bank_adapters.statements import read_statement_file
 from ledger.opening import RECONCILER
 from reconciliation import read_import
+from reconciliation.standing import standing_of
 from tests.bank_adapters.served_bank.caller import Caller, pay
 from tests.databases import chosen_engines
 from tests.soak import dispatch as soak
@@ -76,17 +84,8 @@ def settings_of(book: Book) -> Settings:
 
 def pulled(book: Book, engine: Engine, **options: Any) -> Pulled:
     """Today's statement."""
-    today = bank_today()
-    return pull(
-        engine,
-        settings_of(book),
-        soak.GOVERNMENT,
-        soak.BANK,
-        today,
-        today,
-        by=RECONCILER,
-        **options,
-    )
+    asked = {"bank_account": soak.BANK, "first": bank_today(), "last": bank_today()} | options
+    return pull(engine, settings_of(book), soak.GOVERNMENT, by=RECONCILER, **asked)
 
 
 def told(engine: Engine) -> list[int]:
@@ -111,6 +110,8 @@ def test_pull_takes_each_line_once_and_the_day_s_statement_confirms_it(
         orders(bank, 11, 13)
         more = pulled(book, engine)
         amounts = told(engine)
+        with reading(engine) as conn:
+            standing = standing_of(conn, soak.GOVERNMENT, soak.BANK)
         (day,) = bank.tell("end-day")["statements"]
         file = next(Path(each) for each in day["files"] if each.endswith(".sta"))
         settings = settings_of(book)
@@ -131,64 +132,53 @@ def test_pull_takes_each_line_once_and_the_day_s_statement_confirms_it(
     assert (10, 3) == (first.answer["provisional"], more.answer["provisional"])
     assert (True, []) == (same.answer["replayed"], more.missing)
     assert list(range(1, 14)) == amounts
+    assert (13, -91_00, None) == (standing.told, standing.told_sen, standing.statement_sen)
     assert bytes(kept) == first.data
     assert first.file.statements == read_statement_file(first.data).statements
     assert 13 == confirmed["statements"][0]["provisional_booked"]
     assert [] == findings
 
 
-def test_bank_that_refuses_leaves_the_book_as_it_was(tmp_path: Path) -> None:
-    """A 503, an account it does not serve, days that have not come: by name, with exit code 2."""
+def test_balance_is_explained_and_a_bank_that_refuses_leaves_the_book_as_it_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Orders under way explain the difference, what left past us does not; refusals import nothing."""
     with banked(tmp_path, "sqlite") as (book, bank):
-        late = rkud(book, "pull", soak.ACCOUNT, "--to", str(bank_today() + timedelta(days=1)))
-        wrong = rkud(book, "pull", soak.ACCOUNT, "--from", "05/03/2026")
-        bank.tell("silence", "--kind", "unavailable", "--seconds", "60")
-        silent = rkud(book, "pull", soak.BANK)
-        unasked = rkud(book, "balance", soak.BANK)
-        banks = book.folder / "banks" / "banks.toml"
-        banks.write_text(banks.read_text().replace(soak.ACCOUNT, "0099999999"))
-        unserved = rkud(book, "pull", soak.BANK)
-        engine = make_engine(book.url)
-        lines = told(engine)
-        engine.dispose()
-
-    assert [
-        (2, "statement_period"),
-        (2, "invalid_request"),
-        (2, "token_refused"),
-        (2, "token_refused"),
-        (2, "account_not_served"),
-    ] == [(status, answer["error"]) for answer, status in (late, wrong, silent, unasked, unserved)]
-    assert [] == lines
-
-
-def test_balance_of_the_bank_is_explained_by_payments_under_way(tmp_path: Path) -> None:
-    """Signed and not sent: explained. Sent past us: left, until the books know of it."""
-    with banked(tmp_path, "sqlite") as (book, bank):
-        before, agreed = rkud(book, "balance", soak.BANK)
+        monkeypatch.setenv("RKUD_DATA_DIR", str(book.folder))
+        before, agreed = rkud("balance", soak.BANK)
         engine = make_engine(book.url)
         soak.make_orders(engine, 3, [("137", "2000000001", "CV Maju")], seed=1)
-        engine.dispose()
-        signed, explained = rkud(book, "balance", soak.BANK)
+        signed, explained = rkud("balance", soak.BANK)
         orders(bank, 1, 1)
-        short, left = rkud(book, "balance", soak.BANK)
-        answer, done = rkud(book, "pull", soak.BANK, "--output", str(tmp_path))
-        parsed = book.rkud("statement", "parse", answer["file"], "--json")
-        printed = book.rkud("bank", "balance", soak.BANK).stdout
+        short, left = rkud("balance", soak.BANK)
+        answer, done = rkud("pull", soak.BANK, "--output", str(tmp_path))
+        parsed = read_statement_file(Path(answer["file"]).read_bytes())
+        lines = told(engine)
+
+        today = bank_today()
+        with pytest.raises(StatementPeriodError):
+            pulled(book, engine, last=today + timedelta(days=1))
+        with pytest.raises(AccountNotServedError):
+            pulled(book, engine, bank_account="137:0099999999")
+        bank.tell("silence", "--kind", "unavailable", "--seconds", "60")
+        with pytest.raises(TokenRefusedError):
+            pulled(book, engine)
+        with pytest.raises(TokenRefusedError):
+            ask_balance(engine, settings_of(book), soak.GOVERNMENT, soak.BANK)
+        after = told(engine)
+        engine.dispose()
 
     assert (0, 0, 1, 0) == (agreed, explained, left, done)
     assert ("agreed", "0.00", []) == (before["verdict"], before["difference"], before["under_way"])
-    ((state, count),) = [(each["state"], each["payments"]) for each in signed["under_way"]]
-    assert ("queued", 3, "0.00") == (state, count, signed["left"])
-    assert signed["difference"] == signed["under_way"][0]["amount"] != "0.00"
+    (queued,) = signed["under_way"]
+    assert ("queued", 3, "0.00") == (queued["state"], queued["payments"], signed["left"])
+    assert signed["difference"] == queued["amount"] != "0.00"
     assert ("differs", "-1.00") == (short["verdict"], short["left"])
-    assert answer["file_sha256"] == json.loads(parsed.stdout)["file_sha256"]
-    assert "told of since" in printed
-    assert printed.endswith("differs\n")
+    assert (answer["file_sha256"], 1) == (parsed.file_sha256, len(parsed.statements[0].lines))
+    assert [1] == lines == after
 
 
-def rkud(book: Book, *arguments: str) -> tuple[Any, int]:
+def rkud(*arguments: str) -> tuple[Any, int]:
     """The JSON of a command of the group `bank`, and its exit code."""
-    done = book.rkud("bank", *arguments, "--json")
-    assert done.stdout, done.stderr
-    return json.loads(done.stdout), done.returncode
+    done = CliRunner().invoke(app, ["bank", *arguments, "--json"])
+    return json.loads(done.stdout), done.exit_code
