@@ -35,17 +35,19 @@ class DispatcherUnknownError(ApiError):
 
 @dataclass(slots=True)
 class Running:
-    """A worker with what seals its acts."""
+    """A worker with what seals its acts; *own*: nobody else uses that."""
 
     worker: Worker
     checkpoints: CheckpointJob
+    own: bool = True
 
     def run(self, stopping: threading.Event) -> None:
         """Until told to stop; then what is under way ends, and is sealed."""
         try:
             self.worker.run(stopping)
         finally:
-            self.checkpoints.stop()
+            if self.own:
+                self.checkpoints.stop()
 
 
 def make_worker(
@@ -57,12 +59,14 @@ def make_worker(
     width: int = 0,
     timing: Timing | None = None,
     clock: Clock = system_clock,
+    checkpoints: CheckpointJob | None = None,
 ) -> Running:
     """
     A worker of a government, ready to run.
 
     *person* is who it acts for (default: the only dispatcher); *width* how many calls are under way
-    at once (default: what the connections allow).
+    at once (default: what the connections allow); *checkpoints* seals its acts and is the caller's
+    (default: one of its own).
 
     Raises: BanksFileMissingError, InvalidConnectionError, NoChannelError, DispatcherUnknownError.
     """
@@ -80,7 +84,7 @@ def make_worker(
         for account in clients
     }
     call_most = int(max(s.total_seconds for s in said)) + 5
-    checkpoints = CheckpointJob(
+    sealing = checkpoints or CheckpointJob(
         engine, settings.keys(), clock=clock, pause=settings.checkpoint_seconds
     )
     worker = Worker(
@@ -98,11 +102,11 @@ def make_worker(
             first_ask=max(s.first_inquiry_seconds for s in said),
         ),
         width or max(s.calls_at_once for s in said),
-        committed=checkpoints.committed,
-        refuses=checkpoints.refuses,
+        committed=sealing.committed,
+        refuses=sealing.refuses,
     )
     book.require(worker.person, "dispatcher", today)
-    return Running(worker, checkpoints)
+    return Running(worker, sealing, own=checkpoints is None)
 
 
 def book_of(engine: Engine, government: str) -> BookSettings:
