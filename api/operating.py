@@ -11,17 +11,29 @@ from contextlib import suppress
 from typing import Any
 
 import msgspec
-from sqlalchemy import Engine
+from sqlalchemy import Engine, select
 
 from api.checkpoints import CheckpointJob
 from api.clock import Clock, local_day, system_clock
 from api.committer import Committer
-from api.engine import begin
+from api.engine import begin, reading
 from api.settings import Settings
+from audit.database import log_edge
 from ledger.posting import Accepted, Refused, post_batch
 from ledger.session import Command
+from ledger.settings import Settings as BookSettings
+from ledger.settings_shell import settings_of
 
-__all__ = ["put", "try_out"]
+__all__ = ["book_of", "put", "try_out"]
+
+
+def book_of(engine: Engine, government: str) -> BookSettings:
+    """The settings of a government's book as they stand."""
+    with reading(engine) as conn:
+        rev = conn.execute(
+            select(log_edge.c.config_rev).where(log_edge.c.government == government)
+        ).scalar_one()
+        return settings_of(conn, government, rev)
 
 
 def put(

@@ -18,9 +18,8 @@ from sqlalchemy import Engine
 
 from api.clock import Clock, system_clock
 from api.dispatch.banks import client_of, connection_of, connections_of
-from api.dispatch.running import book_of
 from api.engine import reading
-from api.operating import put, try_out
+from api.operating import book_of, put, try_out
 from api.settings import Settings
 from bank_adapters.snap.connection import Connection
 from bank_adapters.snap.errors import UnreadableAnswerError

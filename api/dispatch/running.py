@@ -5,21 +5,20 @@ from __future__ import annotations
 import threading
 from dataclasses import dataclass
 
-from sqlalchemy import Engine, select
+from sqlalchemy import Engine
 
 from api.checkpoints import CheckpointJob
 from api.clock import Clock, local_day, system_clock
 from api.dispatch.banks import Router, clients_of, connections_of
+from api.dispatch.pulling import Puller, make_puller
 from api.dispatch.timing import Timing
 from api.dispatch.worker import Worker
-from api.engine import reading
 from api.errors import ApiError
+from api.operating import book_of
 from api.settings import Settings
-from audit.database import log_edge
 from ledger.settings import Settings as BookSettings
-from ledger.settings_shell import settings_of
 
-__all__ = ["DispatcherUnknownError", "Running", "book_of", "dispatcher_of", "make_worker"]
+__all__ = ["DispatcherUnknownError", "Running", "dispatcher_of", "make_worker"]
 
 
 class DispatcherUnknownError(ApiError):
@@ -35,17 +34,23 @@ class DispatcherUnknownError(ApiError):
 
 @dataclass(slots=True)
 class Running:
-    """A worker with what seals its acts; *own*: nobody else uses that."""
+    """A worker with what seals its acts (*own*: nobody else uses that), and what pulls beside it."""
 
     worker: Worker
     checkpoints: CheckpointJob
     own: bool = True
+    puller: Puller | None = None
 
     def run(self, stopping: threading.Event) -> None:
         """Until told to stop; then what is under way ends, and is sealed."""
+        pulling = self.puller if not stopping.is_set() else None
+        if pulling is not None:
+            pulling.start()
         try:
             self.worker.run(stopping)
         finally:
+            if pulling is not None:
+                pulling.stop()
             if self.own:
                 self.checkpoints.stop()
 
@@ -106,15 +111,12 @@ def make_worker(
         refuses=sealing.refuses,
     )
     book.require(worker.person, "dispatcher", today)
-    return Running(worker, sealing, own=checkpoints is None)
-
-
-def book_of(engine: Engine, government: str) -> BookSettings:
-    with reading(engine) as conn:
-        rev = conn.execute(
-            select(log_edge.c.config_rev).where(log_edge.c.government == government)
-        ).scalar_one()
-        return settings_of(conn, government, rev)
+    minutes = {
+        f"{each.bank_code}:{number}": each.pull_minutes for each in said for number in each.accounts
+    }
+    served = {account: minutes.get(account, 0) for account in book.bank_accounts}
+    puller = make_puller(engine, settings, government, served, clock)
+    return Running(worker, sealing, own=checkpoints is None, puller=puller)
 
 
 def dispatcher_of(book: BookSettings, today: str) -> str:
