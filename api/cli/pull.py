@@ -28,14 +28,14 @@ if TYPE_CHECKING:
 __all__ = ["add_to"]
 
 _LESSON = """\
-Asks the bank for whole days (service 14) as banks.toml says, and imports what it
-answers as a report during the day: provisional lines, which the end-of-day
-statement confirms. Pulling days again, or days that overlap, is safe: a line that
-is known is not doubled. What the bank no longer has, or has otherwise, is told,
-and ends with exit code 1; the line stays until the end-of-day statement decides.
+Asks the bank for whole days (service 14) as banks.toml says, and imports the
+answer as a report during the day: provisional lines, which the end-of-day
+statement confirms. Pulling days again, or days that overlap, is safe: a line
+that is known is not doubled. What the bank no longer has, or has otherwise, is
+told, with exit code 1; the line stays until the end-of-day statement decides.
 
 Days are those of the banks' clock (WIB); without --from and --to, today. The
-pages are kept as one file, byte for byte; --output writes it to a folder too, and
+pages are kept as one file, byte for byte; --output writes it to a folder, and
 rkud statement parse reads it. An answer that is refused imports nothing.
 
 Example:

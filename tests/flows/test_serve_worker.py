@@ -22,7 +22,7 @@ from tests.soak.server import Client
 
 
 def test_server_with_a_worker_pays_a_list_and_ends_cleanly(tmp_path: Path) -> None:
-    """Paid once each; at SIGTERM every act is recorded and sealed, then the process ends."""
+    """Paid once each, the statement pulled; at SIGTERM every act is recorded and sealed, then the process ends."""
     os.umask(0o077)
     with soak.new_book(tmp_path, "sqlite", "on_cair") as book:
         script = tmp_path / "faults.toml"
@@ -30,6 +30,8 @@ def test_server_with_a_worker_pays_a_list_and_ends_cleanly(tmp_path: Path) -> No
         bank = soak.Bank(tmp_path / "bank", script, "http://127.0.0.1:9", 0)
         payees = [("137", "2000000001", "CV Maju")]
         soak.connect(bank, book, payees)
+        with (book.folder / "banks" / "banks.toml").open("a") as banks:
+            banks.write("pull_minutes = 1\n")
         engine = make_engine(book.url)
         log = tmp_path / "server.log"
         try:
@@ -59,6 +61,7 @@ def test_server_with_a_worker_pays_a_list_and_ends_cleanly(tmp_path: Path) -> No
             with reading(engine) as conn:
                 size = conn.execute(text("SELECT size FROM log_edge")).scalar_one()
                 sealed = conn.execute(text("SELECT max(size) FROM checkpoint")).scalar_one()
+                pulls = conn.execute(text("SELECT count(*) FROM delivery")).scalar_one()
         finally:
             bank.stop()
             states = dict(soak.states(engine))
@@ -72,7 +75,8 @@ def test_server_with_a_worker_pays_a_list_and_ends_cleanly(tmp_path: Path) -> No
     assert 'rkud_worker_up{government="36"} 1.0' in figures
     worker = [each.removeprefix("worker.") for each in events if each.startswith("worker.")]
     assert ["started", "ended"] == worker
-    assert size == sealed
+    assert (size, True) == (sealed, pulls > 0)
+    assert not [each for each in events if each.startswith("pull.")]
 
 
 def test_server_is_not_started_with_a_worker_that_lacks_something(

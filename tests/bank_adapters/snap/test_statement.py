@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from bank_adapters.errors import StatementFileError
 from bank_adapters.snap.client import SnapClient
 from bank_adapters.snap.errors import (
+    BankRefusedError,
     StatementPeriodError,
     UnreadableAnswerError,
     UnreadablePullError,
@@ -471,6 +472,24 @@ def test_time_to_go_on_from_beyond_the_last_row_loses_no_row() -> None:
         return answer(200, found)
 
     assert [100] * 12 == units(fetch(Bank(reply=reply)).statements[0])
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "refusal"),
+    [
+        (503, b"<html>", BankRefusedError),
+        (504, {"responseCode": "5041400", "responseMessage": "Timeout"}, BankRefusedError),
+        (400, {"responseCode": "4001401", "responseMessage": "fromDateTime"}, BankRefusedError),
+        (202, {"responseCode": "2021400", "responseMessage": "In Progress"}, BankRefusedError),
+        (200, b"<html>", UnreadableAnswerError),
+    ],
+)
+def test_bank_that_does_not_answer_the_question_is_refused(
+    status: int, body: object, refusal: type[Exception]
+) -> None:
+    """A fault of the bank, days that it does not give, a promise, a page that is none."""
+    with pytest.raises(refusal):
+        fetch(Bank(reply=lambda _: answer(status, body)))
 
 
 # --- the file of a pull ------------------------------------------------------------------------
