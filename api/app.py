@@ -17,6 +17,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from api.clock import Clock, system_clock
+from api.dispatch.serving import WorkerOptions
 from api.errors import (
     ApiError,
     BodyMissingError,
@@ -50,24 +51,31 @@ def product_version() -> str:
 
 
 def create_app(
-    settings: Settings, *, clock: Clock = system_clock, runtime: Runtime | None = None
+    settings: Settings,
+    *,
+    clock: Clock = system_clock,
+    runtime: Runtime | None = None,
+    worker: WorkerOptions | None = None,
 ) -> Front:
     """
     The ASGI application for *settings*; opens nothing before its first request.
 
-    Tests give a clock, or a whole runtime. The application closes the runtime when it ends.
+    Tests give a clock, or a whole runtime. *worker*: run one beside the requests. The application
+    closes the runtime when it ends.
     """
     running = runtime if runtime is not None else Runtime(settings, clock)
-    return Front(_framework(running), running)
+    return Front(_framework(running, worker), running)
 
 
-def _framework(runtime: Runtime) -> FastAPI:
+def _framework(runtime: Runtime, worker: WorkerOptions | None) -> FastAPI:
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         # Readers queue for connections, not for threads that then queue for connections.
         anyio.to_thread.current_default_thread_limiter().total_tokens = (
             runtime.settings.pool_size + 2
         )
+        if worker is not None:
+            await anyio.to_thread.run_sync(runtime.run_worker, worker)
         yield
         # Requests under way were answered before this; what waits is written, then sealed.
         await anyio.to_thread.run_sync(runtime.close)

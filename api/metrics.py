@@ -50,6 +50,14 @@ CHECKPOINT_LAG: Final = Gauge(
     ["government"],
     multiprocess_mode="livemax",
 )
+WORKER_UP: Final = Gauge(
+    "rkud_worker_up", "Workers that run in the server", ["government"], multiprocess_mode="livesum"
+)
+WORKER_DEATHS: Final = Counter(
+    "rkud_worker_deaths",
+    "Workers of the server that died, and were started again",
+    ["government", "error"],
+)
 
 
 def exposition() -> bytes:

@@ -12,6 +12,8 @@ from sqlalchemy import Connection, Engine, select
 from api.checkpoints import CheckpointJob
 from api.clock import Clock, local_day, system_clock
 from api.dispatch.banks import ConnectionFile
+from api.dispatch.running import Running, make_worker
+from api.dispatch.serving import ServedWorker, WorkerOptions
 from api.engine import make_engine, reading
 from api.errors import UnknownGovernmentError
 from api.security import Tokens
@@ -49,6 +51,8 @@ class Runtime:
     checkpoints: CheckpointJob = field(init=False)
     #: How banks are reached; for what they call us with.
     connections: ConnectionFile = field(init=False)
+    #: The worker that runs in this process, where one was asked for.
+    worker: ServedWorker | None = field(init=False, default=None)
     #: Requests that read at once; two connections of the pool are left to tokens and the like.
     read_slots: asyncio.Semaphore = field(init=False)
 
@@ -96,8 +100,30 @@ class Runtime:
                 edge.origin,
             )
 
+    def run_worker(self, options: WorkerOptions) -> None:
+        """Start a worker in a thread of its own; `close` ends it."""
+
+        def make() -> Running:
+            return make_worker(
+                self.engine,
+                self.settings,
+                options.government,
+                person=options.person,
+                width=options.width,
+                clock=self.clock,
+                checkpoints=self.checkpoints,
+            )
+
+        self.worker = ServedWorker(make, options.government)
+        self.worker.start()
+
     def close(self) -> None:
-        """Write what waits, seal what was written, let go of the database."""
+        """
+        Record what the worker has under way, write what waits, seal what was written, let go of the
+        database.
+        """
+        if self.worker is not None:
+            self.worker.stop()
         self.writers.stop()
         self.checkpoints.stop()
         self.engine.dispose()

@@ -9,7 +9,7 @@ import os
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from sqlalchemy import Engine, text
 
@@ -18,6 +18,9 @@ from api.engine import make_engine
 from api.errors import ApiError, DataDirMissingError
 from api.migrations_runner import current, head
 from api.settings import Settings
+
+if TYPE_CHECKING:
+    from api.dispatch.serving import WorkerOptions
 
 __all__ = [
     "OwnerRoleError",
@@ -80,7 +83,7 @@ class SchemaOutOfDateError(ApiError):
 
 @dataclass(frozen=True, slots=True)
 class ServeOptions:
-    """How to listen. *port* 0: a free one."""
+    """How to listen, and whether each process runs a worker too. *port* 0: a free one."""
 
     host: str = "127.0.0.1"
     port: int = 8000
@@ -89,6 +92,7 @@ class ServeOptions:
     tls_key: Path | None = None
     behind_proxy: str = ""
     embedded: bool = False
+    worker: WorkerOptions | None = None
 
 
 def check_serving(settings: Settings, options: ServeOptions) -> None:
@@ -97,7 +101,7 @@ def check_serving(settings: Settings, options: ServeOptions) -> None:
 
     Raises:
         DataDirMissingError, UnsafeDataDirError, WorkersNeedPostgresError, UnprotectedHostError,
-        SchemaOutOfDateError, OwnerRoleError
+        SchemaOutOfDateError, OwnerRoleError; with a worker what `make_worker` raises
     """
     check_data_dir(settings)
     if settings.is_sqlite() and options.workers > 1:
@@ -117,6 +121,23 @@ def check_serving(settings: Settings, options: ServeOptions) -> None:
         finally:
             engine.dispose()
     check_schema(settings)
+    if options.worker is not None:
+        _check_worker(settings, options.worker)
+
+
+def _check_worker(settings: Settings, options: WorkerOptions) -> None:
+    """A worker is made once before the server listens: what it lacks is told now."""
+    from api.dispatch.running import make_worker  # noqa: PLC0415  # only where one was asked for
+
+    engine = make_engine(settings.url(), pool_size=1)
+    try:
+        made = make_worker(
+            engine, settings, options.government, person=options.person, width=options.width
+        )
+        made.worker.close()
+        made.checkpoints.stop()
+    finally:
+        engine.dispose()
 
 
 def check_schema(settings: Settings) -> None:
@@ -179,11 +200,12 @@ def app_from_environment() -> object:
     """The application of a worker process."""
     from api import collector  # noqa: PLC0415  # only here: the checks above start fast
     from api.app import create_app  # noqa: PLC0415  # as above
+    from api.dispatch.serving import options_from_environment  # noqa: PLC0415
     from api.logs import configure  # noqa: PLC0415
 
     settings = Settings()
     configure(settings.log_level)
-    app = create_app(settings)
+    app = create_app(settings, worker=options_from_environment())
     collector.relax()
     return app
 
@@ -191,6 +213,9 @@ def app_from_environment() -> object:
 def serve(settings: Settings, options: ServeOptions) -> None:
     """Listen until told to stop. Raises what `check_serving` raises."""
     check_serving(settings, options)
+    from api.dispatch.serving import pass_on  # noqa: PLC0415  # after the checks
+
+    pass_on(options.worker)
     if options.workers > 1 and "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
         # Before anything counts: each worker keeps its figures in a file there.
         os.environ["PROMETHEUS_MULTIPROC_DIR"] = tempfile.mkdtemp(prefix="rkud-metrics-")

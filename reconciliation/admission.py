@@ -18,6 +18,7 @@ from typing import NamedTuple
 from bank_adapters.statements import Balance, Statement, StatementLine
 from ledger.journals import AMOUNT_MAX_SEN
 from reconciliation.errors import (
+    BalancesDoNotFollowError,
     ChainBrokenError,
     ClosedDayChangedError,
     DeliveryDiffersError,
@@ -184,17 +185,20 @@ def check_interim(
 
     Raises:
         ForeignAccountError, ForeignCurrencyError, IncompleteStatementError,
-        StatementDoesNotAddUpError, FutureStatementError
+        StatementDoesNotAddUpError, BalancesDoNotFollowError, FutureStatementError
     """
     _check_whose(statement, bank_account, others)
     total = _check_lines(statement, today)
     opening, closing = statement.opening, statement.closing
-    if statement.adds_up is False and opening is not None and closing is not None:
+    if statement.adds_up is not False:
+        return
+    if opening is not None and closing is not None and opening.units + total != closing.units:
         raise StatementDoesNotAddUpError(
             expected_sen=opening.units + total,
             closing_sen=closing.units,
             position=closing.position,
         )
+    raise BalancesDoNotFollowError(position=statement.position)
 
 
 def _check_whose(statement: Statement, bank_account: str, others: Iterable[str]) -> None:

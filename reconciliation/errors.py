@@ -8,6 +8,7 @@ ReconciliationError
 │   ├── NotEndOfDayError              intraday and advice figures close no day, nor supersede one that does
 │   ├── IncompleteStatementError      a balance, a date or a page is missing
 │   ├── StatementDoesNotAddUpError    opening and entries miss the closing
+│   ├── BalancesDoNotFollowError      balances beside its lines do not follow from one another
 │   ├── FutureStatementError          it reports days that have not come
 │   ├── ChainBrokenError              it does not open where the account stood
 │   ├── DeliveryDiffersError          it delivers known days otherwise than before
@@ -29,6 +30,7 @@ from ledger.money import sen_text
 
 __all__ = [
     "AwaitingDecisionError",
+    "BalancesDoNotFollowError",
     "ChainBrokenError",
     "ClosedDayChangedError",
     "DeliveryDiffersError",
@@ -135,6 +137,16 @@ class StatementDoesNotAddUpError(StatementRefusedError):
             expected=sen_text(expected_sen),
             closing=sen_text(closing_sen),
             difference=sen_text(closing_sen - expected_sen),
+        )
+
+
+class BalancesDoNotFollowError(StatementRefusedError):
+    """The balances that a report prints between its lines do not follow: a line is missing or wrong."""
+
+    def __init__(self, *, position: int | None) -> None:
+        super().__init__(
+            "the balances beside its lines do not follow from one another: a line is missing, or wrong",
+            position=position,
         )
 
 

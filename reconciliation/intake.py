@@ -24,7 +24,7 @@ from ledger.settings import Settings
 from reconciliation import tables as t
 from reconciliation.admission import admit, check_form, content_of, first_day
 from reconciliation.errors import AwaitingDecisionError, NotKeptAsideError, StatementRefusedError
-from reconciliation.interim import held_deliveries, take_delivery
+from reconciliation.interim import delivered_again, held_deliveries, take_delivery
 from reconciliation.keys import LineKeys
 from reconciliation.known import chain_end, known_tail
 from reconciliation.lasting import back_dated
@@ -87,7 +87,8 @@ class ImportStatement:
                 elif self.reissue:
                     raise NotKeptAsideError(statement=int(str(known.get("statement", 0))))
                 else:
-                    answers.append({**known, "replayed": True})
+                    again = delivered_again(session, self.bank_account, statement)
+                    answers.append({**known, **again, "replayed": True})
         fresh = [answer for answer in answers if "replayed" not in answer]
         return {
             "file_sha256": sha256,

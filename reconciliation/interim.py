@@ -4,7 +4,8 @@ Take in an intraday report or an advice: its booked lines become provisional lin
 Shell. Such a delivery closes no day, so it proves nothing and is in no chain: its lines are shown as
 awaiting the end-of-day statement, no run matches them and no proof counts them. Reports of one day
 overlap as they like; a line is told of once for each time that one report has it (`lasting`). A
-report that comes after the day's statement is confirmed by it at once.
+report that comes after the day's statement is confirmed by it at once. A pull of whole days says what
+it no longer has.
 """
 
 from __future__ import annotations
@@ -17,11 +18,12 @@ from sqlalchemy import select
 from audit import bulk
 from audit.canonical import JsonInput
 from bank_adapters.statements import Statement, StatementLine
+from ledger.money import sen_text
 from ledger.session import Session
 from reconciliation import tables as t
-from reconciliation.admission import Content, check_interim, content_of
+from reconciliation.admission import Content, KnownLine, check_interim, content_of
 from reconciliation.known import provisional_between, unclaimed_between
-from reconciliation.lasting import pair_off
+from reconciliation.lasting import became, pair_off
 from reconciliation.recording import (
     Source,
     booked,
@@ -36,8 +38,10 @@ from reconciliation.recording import (
     write_booked,
 )
 
-__all__ = ["delivery_answer", "held_deliveries", "take_delivery"]
+__all__ = ["delivered_again", "delivery_answer", "held_deliveries", "take_delivery"]
 
+#: Lines that an answer lists; all are counted.
+_LISTED_MAX: Final = 100
 _LINE: Final = tuple(t.provisional_line.c.keys())
 _AGAIN: Final = tuple(t.provisional_line_delivery.c.keys())
 
@@ -87,17 +91,25 @@ def take_delivery(
     delivery_id = next_id(session, t.delivery)
     lines = booked(statement)
     contents = [content_of(line) for line in lines]
-    again: list[tuple[int, int]] = []
-    if contents:
-        first, last = min(contents).booked_on, max(contents).booked_on
-        again = pair_off(provisional_between(session, bank_account, first, last), contents)
+    span = _span(statement, contents)
+    known = provisional_between(session, bank_account, *span) if span else []
+    again = pair_off(known, contents)
     taken = {place for place, _ in again}
     new = [place for place in range(len(lines)) if place not in taken]
     rows = _line_rows(session, bank_account, delivery_id, lines, new)
     deliveries: list[bulk.Row] = [
         (government, delivery_id, lines[place].position, line_id) for place, line_id in again
     ]
-    pairs = _booked_already(session, bank_account, [contents[place] for place in new], rows)
+    standing: list[KnownLine] = []
+    if span and (new or statement.covers):
+        standing = unclaimed_between(session, bank_account, *span)
+    pairs = _booked_already(standing, [contents[place] for place in new], rows)
+    told = _missing(
+        statement,
+        provisional=_without(known, again),
+        standing=_without(standing, pairs),
+        new=[(lines[place].position, contents[place]) for place in new],
+    )
     row: dict[str, bulk.Value] = {
         "id": delivery_id,
         "bank_account": bank_account,
@@ -132,7 +144,65 @@ def take_delivery(
     bulk.insert_rows(conn, t.delivery, ("government", *row), [(government, *row.values())])
     bulk.insert_rows(conn, t.provisional_line_delivery, _AGAIN, deliveries)
     write_booked(session, pairs, leaf)
-    return delivery_answer(row)
+    return {**delivery_answer(row), **told}
+
+
+def delivered_again(
+    session: Session, bank_account: str, statement: Statement
+) -> dict[str, JsonInput]:
+    """What a delivery that is known to the byte lacks of the lines that were told of since."""
+    contents = [content_of(line) for line in booked(statement)]
+    span = _span(statement, contents)
+    if statement.covers is None or span is None:
+        return {}
+    known = provisional_between(session, bank_account, *span)
+    return _missing(
+        statement,
+        provisional=_without(known, pair_off(known, contents)),
+        standing=unclaimed_between(session, bank_account, *span),
+        new=(),
+    )
+
+
+def _span(statement: Statement, contents: Sequence[Content]) -> tuple[str, str] | None:
+    """The days that a delivery speaks of; None for none."""
+    days = [content.booked_on for content in contents]
+    days += [day.isoformat() for day in statement.covers or ()]
+    return (min(days), max(days)) if days else None
+
+
+def _without(known: Sequence[KnownLine], found: Sequence[tuple[int, int]]) -> list[KnownLine]:
+    taken = {line for _, line in found}
+    return [line for line in known if line.id not in taken]
+
+
+def _missing(
+    statement: Statement,
+    *,
+    provisional: Sequence[KnownLine],
+    standing: Sequence[KnownLine],
+    new: Sequence[tuple[int, Content]],
+) -> dict[str, JsonInput]:
+    """
+    The lines of the days that a pull covers, known before and not in it: a bank that took one away or
+    changed it. They stay as they were told; the day's statement decides.
+    """
+    if statement.covers is None:
+        return {}
+    listed: list[JsonInput] = []
+    for kind, lines in (("provisional", provisional), ("line", standing)):
+        for line, position in became(lines, new):
+            day, amount_sen, bank_reference, _ = line.content
+            listed.append(
+                {
+                    kind: line.id,
+                    "booked_on": day,
+                    "amount": sen_text(amount_sen),
+                    "bank_reference": bank_reference,
+                    "became": position,
+                }
+            )
+    return {"missing_count": len(listed), "missing": listed[:_LISTED_MAX]}
 
 
 def _line_rows(
@@ -179,11 +249,7 @@ def _line_rows(
 
 
 def _booked_already(
-    session: Session, bank_account: str, contents: Sequence[Content], rows: Sequence[bulk.Row]
+    standing: Sequence[KnownLine], contents: Sequence[Content], rows: Sequence[bulk.Row]
 ) -> list[tuple[int, int]]:
     """(provisional line, bank line) for those of a late report that the statement had before."""
-    if not contents:
-        return []
-    first, last = min(contents).booked_on, max(contents).booked_on
-    lines = unclaimed_between(session, bank_account, first, last)
-    return [(int(str(rows[n][1])), line) for n, line in pair_off(lines, contents)]
+    return [(int(str(rows[n][1])), line) for n, line in pair_off(standing, contents)]

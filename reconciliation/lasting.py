@@ -16,7 +16,7 @@ from bank_adapters.statements import Balance
 from reconciliation.admission import Content, KnownLine
 from reconciliation.errors import ReissueMisplacedError
 
-__all__ = ["Place", "Reissued", "back_dated", "pair_off", "reissued"]
+__all__ = ["Place", "Reissued", "back_dated", "became", "pair_off", "reissued"]
 
 
 def pair_off(known: Sequence[KnownLine], contents: Sequence[Content]) -> list[tuple[int, int]]:
@@ -44,6 +44,30 @@ def pair_off(known: Sequence[KnownLine], contents: Sequence[Content]) -> list[tu
             if places := loose.get(line.content[:3]):
                 found.append((places.popleft(), line.id))
     return sorted(found)
+
+
+def became(
+    missing: Sequence[KnownLine], new: Sequence[tuple[int, Content]]
+) -> list[tuple[KnownLine, int]]:
+    """
+    For each line that a delivery no longer has, the position of the *new* line (position, content)
+    that comes nearest, or 0: the bank's reference with another amount or day, else the day and
+    amount with another reference or text. A new line stands for one of them.
+    """
+    left = list(new)
+    found = []
+    for line in missing:
+        wanted = line.content
+        near = [n for n in left if wanted.bank_reference and _same_reference(n[1], wanted)]
+        near += [n for n in left if n[1][:2] == wanted[:2]]
+        if near:
+            left.remove(near[0])
+        found.append((line, near[0][0] if near else 0))
+    return found
+
+
+def _same_reference(one: Content, other: Content) -> bool:
+    return one.bank_reference == other.bank_reference
 
 
 def back_dated(

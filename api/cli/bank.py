@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from api.settings import Settings
     from reconciliation.queries import MatchRow
 
-__all__ = ["add_to", "csv_of"]
+__all__ = ["ByOption", "account_of", "add_to", "csv_of", "taken"]
 
 _statement = typer.Typer(help="Bank statements.", no_args_is_help=True)
 
@@ -63,7 +63,8 @@ def add_to(app: typer.Typer) -> None:
     app.command("reconcile", cls=taught(reconcile_lesson))(reconcile)
 
 
-def _account(engine: Engine, government: str, given: str) -> str:
+def account_of(engine: Engine, government: str, given: str) -> str:
+    """The full id of an account of the book: given so, by its number alone, or the only one."""
     from sqlalchemy import select  # noqa: PLC0415
 
     from api.engine import reading  # noqa: PLC0415
@@ -153,7 +154,7 @@ def import_(
         fail("invalid_request", "--supersedes and --reason belong together")
     answers = []
     with open_book_of(government) as (settings, engine, code):
-        bank_account = _account(engine, code, account)
+        bank_account = account_of(engine, code, account)
         layout = chosen_profile(profile)
         for file in files:
             command = read_import(
@@ -170,7 +171,7 @@ def import_(
             warnings = [each.to_json() for each in command.file.warnings]
             answers.append({"file": str(file), **answer, "warnings": warnings})
             if not as_json:
-                typer.echo(f"{plain(file)}: {_taken(answer)}")
+                typer.echo(f"{plain(file)}: {taken(answer)}")
                 print_warnings(warnings)
         proposed = {}
         if supersedes:
@@ -187,7 +188,7 @@ def _each_statement(answers: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
         yield from answer["statements"]
 
 
-def _taken(answer: dict[str, Any]) -> str:
+def taken(answer: dict[str, Any]) -> str:
     """What came of a file, in a line."""
     statements = answer["statements"]
     told = f"{answer['new']} new lines, {len(statements)} statements"
@@ -227,7 +228,7 @@ def list_(
     from reconciliation.queries import list_deliveries, list_statements  # noqa: PLC0415
 
     with open_book_of(government) as (_settings, engine, code):
-        bank_account = _account(engine, code, account)
+        bank_account = account_of(engine, code, account)
         with reading(engine) as conn:
             statements = _all(list_statements, conn, code, bank_account)
             deliveries = _all(list_deliveries, conn, code, bank_account)
@@ -267,7 +268,7 @@ def awaiting(
     from reconciliation.exceptional_lines import provisional_lines  # noqa: PLC0415
 
     with open_book_of(government) as (_settings, engine, code):
-        bank_account = _account(engine, code, account)
+        bank_account = account_of(engine, code, account)
         with reading(engine) as conn:
             found = provisional_lines(
                 conn, code, bank_account=bank_account, is_confirmed=False, limit=None
@@ -328,7 +329,7 @@ def reconcile(
     from reconciliation.runs import Reconcile  # noqa: PLC0415
 
     with open_book_of(government) as (settings, engine, code):
-        bank_account = _account(engine, code, account)
+        bank_account = account_of(engine, code, account)
         command = Reconcile(
             by, bank_account, through, dry_run, with_matches=matches_csv is not None
         )

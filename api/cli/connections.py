@@ -39,7 +39,7 @@ def check(
     """Ask a bank for a token, the balance and a holder's name."""
     from api.clock import local_day, system_clock  # noqa: PLC0415
     from api.dispatch.banks import clients_of, connections_of  # noqa: PLC0415
-    from api.dispatch.running import book_of  # noqa: PLC0415
+    from api.operating import book_of  # noqa: PLC0415
     from bank_adapters.errors import BankAdapterError  # noqa: PLC0415
     from ledger.documents.calls import channel_of  # noqa: PLC0415
 

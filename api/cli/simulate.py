@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from api.cli import connections
+from api.cli import bank_balance, connections, pull
 from api.cli.teaching import prose, table, taught
 
 __all__ = ["add_to"]
@@ -56,6 +56,8 @@ def _lesson() -> str:
 def add_to(app: typer.Typer) -> None:
     """Put the command into the tree."""
     connections.add_to(_bank)
+    bank_balance.add_to(_bank)
+    pull.add_to(_bank)
     app.add_typer(_bank, name="bank")
 
 

@@ -16,12 +16,21 @@ from api.cli.common import (
 )
 from api.cli.teaching import taught
 
-__all__ = ["add_to"]
+__all__ = ["PersonOption", "WidthOption", "add_to"]
+
+PersonOption = Annotated[
+    str,
+    typer.Option("--as", metavar="PERSON", help="Who it acts for; default: the only dispatcher."),
+]
+WidthOption = Annotated[
+    int, typer.Option(metavar="N", min=0, max=64, help="Calls at once; 0: as banks.toml says.")
+]
 
 _LESSON = """\
 Orders leave that stand in a signed advice list of a bank account whose policy
 "channel" says snap. Several workers may run at once, here or elsewhere. SIGTERM
 and Ctrl-C let calls under way end; a worker that is killed loses nothing.
+rkud serve --worker runs one within the server.
 
 RKUD_BANKS_DIR (default: banks in RKUD_DATA_DIR) holds
   banks.toml      how each bank is reached, and with which keys (docs/banks.md)
@@ -40,15 +49,8 @@ def add_to(app: typer.Typer) -> None:
 
 
 def worker(
-    person: Annotated[
-        str,
-        typer.Option(
-            "--as", metavar="PERSON", help="Who it acts for; default: the only dispatcher."
-        ),
-    ] = "",
-    width: Annotated[
-        int, typer.Option(metavar="N", min=0, max=64, help="Calls at once; 0: as banks.toml says.")
-    ] = 0,
+    person: PersonOption = "",
+    width: WidthOption = 0,
     once: Annotated[bool, typer.Option("--once", help="Do what there is to do, then end.")] = False,
     government: GovernmentOption = "",
     as_json: JsonOption = False,

@@ -37,7 +37,9 @@ __all__ = [
     "NoChannelError",
     "Router",
     "UnreadableHolidaysError",
+    "client_of",
     "clients_of",
+    "connection_of",
     "connections_of",
 ]
 
@@ -103,6 +105,23 @@ class ConnectionFile:
         return self._connections.get(name)
 
 
+def connection_of(
+    book: BookSettings, connections: Sequence[Connection], bank_account: str
+) -> Connection:
+    """
+    The connection that serves an account of the book, whatever its orders leave by.
+
+    Raises AccountNotServedError, SimulatorForLiveAccountError.
+    """
+    bank_code, _, account = bank_account.partition(":")
+    return connection_for(connections, bank_code, account, live=not book.is_demo)
+
+
+def client_of(connection: Connection, clock: Clock) -> SnapClient:
+    """A client of a bank, to be closed by the caller."""
+    return SnapClient(connection, clock, _external_id)
+
+
 def clients_of(
     book: BookSettings, connections: Sequence[Connection], clock: Clock, today: str
 ) -> dict[str, SnapClient]:
@@ -116,16 +135,15 @@ def clients_of(
     shared: dict[str, SnapClient] = {}
     for bank_account in book.bank_accounts:
         is_used = channel_of(book.policies, bank_account, today) != FILE
-        bank_code, _, account = bank_account.partition(":")
         try:
-            found = connection_for(connections, bank_code, account, live=not book.is_demo)
+            found = connection_of(book, connections, bank_account)
         except AccountNotServedError:
             if is_used:
                 raise
             continue
         name = found.settings.name
         if name not in shared:
-            shared[name] = SnapClient(found, clock, _external_id)
+            shared[name] = client_of(found, clock)
         clients[bank_account] = shared[name]
     if not clients:
         raise NoChannelError(bank_accounts=sorted(book.bank_accounts))

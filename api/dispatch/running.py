@@ -5,21 +5,20 @@ from __future__ import annotations
 import threading
 from dataclasses import dataclass
 
-from sqlalchemy import Engine, select
+from sqlalchemy import Engine
 
 from api.checkpoints import CheckpointJob
 from api.clock import Clock, local_day, system_clock
 from api.dispatch.banks import Router, clients_of, connections_of
+from api.dispatch.pulling import Puller, make_puller
 from api.dispatch.timing import Timing
 from api.dispatch.worker import Worker
-from api.engine import reading
 from api.errors import ApiError
+from api.operating import book_of
 from api.settings import Settings
-from audit.database import log_edge
 from ledger.settings import Settings as BookSettings
-from ledger.settings_shell import settings_of
 
-__all__ = ["DispatcherUnknownError", "Running", "book_of", "dispatcher_of", "make_worker"]
+__all__ = ["DispatcherUnknownError", "Running", "dispatcher_of", "make_worker"]
 
 
 class DispatcherUnknownError(ApiError):
@@ -35,17 +34,25 @@ class DispatcherUnknownError(ApiError):
 
 @dataclass(slots=True)
 class Running:
-    """A worker with what seals its acts."""
+    """A worker with what seals its acts (*own*: nobody else uses that), and what pulls beside it."""
 
     worker: Worker
     checkpoints: CheckpointJob
+    own: bool = True
+    puller: Puller | None = None
 
     def run(self, stopping: threading.Event) -> None:
         """Until told to stop; then what is under way ends, and is sealed."""
+        pulling = self.puller if not stopping.is_set() else None
+        if pulling is not None:
+            pulling.start()
         try:
             self.worker.run(stopping)
         finally:
-            self.checkpoints.stop()
+            if pulling is not None:
+                pulling.stop()
+            if self.own:
+                self.checkpoints.stop()
 
 
 def make_worker(
@@ -57,12 +64,14 @@ def make_worker(
     width: int = 0,
     timing: Timing | None = None,
     clock: Clock = system_clock,
+    checkpoints: CheckpointJob | None = None,
 ) -> Running:
     """
     A worker of a government, ready to run.
 
     *person* is who it acts for (default: the only dispatcher); *width* how many calls are under way
-    at once (default: what the connections allow).
+    at once (default: what the connections allow); *checkpoints* seals its acts and is the caller's
+    (default: one of its own).
 
     Raises: BanksFileMissingError, InvalidConnectionError, NoChannelError, DispatcherUnknownError.
     """
@@ -80,7 +89,7 @@ def make_worker(
         for account in clients
     }
     call_most = int(max(s.total_seconds for s in said)) + 5
-    checkpoints = CheckpointJob(
+    sealing = checkpoints or CheckpointJob(
         engine, settings.keys(), clock=clock, pause=settings.checkpoint_seconds
     )
     worker = Worker(
@@ -98,19 +107,16 @@ def make_worker(
             first_ask=max(s.first_inquiry_seconds for s in said),
         ),
         width or max(s.calls_at_once for s in said),
-        committed=checkpoints.committed,
-        refuses=checkpoints.refuses,
+        committed=sealing.committed,
+        refuses=sealing.refuses,
     )
     book.require(worker.person, "dispatcher", today)
-    return Running(worker, checkpoints)
-
-
-def book_of(engine: Engine, government: str) -> BookSettings:
-    with reading(engine) as conn:
-        rev = conn.execute(
-            select(log_edge.c.config_rev).where(log_edge.c.government == government)
-        ).scalar_one()
-        return settings_of(conn, government, rev)
+    minutes = {
+        f"{each.bank_code}:{number}": each.pull_minutes for each in said for number in each.accounts
+    }
+    served = {account: minutes.get(account, 0) for account in book.bank_accounts}
+    puller = make_puller(engine, settings, government, served, clock)
+    return Running(worker, sealing, own=checkpoints is None, puller=puller)
 
 
 def dispatcher_of(book: BookSettings, today: str) -> str:

@@ -24,7 +24,7 @@ async def healthz() -> dict[str, str]:
 
 @router.get("/readyz", summary="Whether it can serve")
 def readyz(runtime: RuntimeDep) -> Response:
-    """Database reachable, writers alive, checkpoints signed."""
+    """Database reachable, writers alive, checkpoints signed, the server's worker (if any) at work."""
     faults: dict[str, object] = {}
     try:
         with reading(runtime.engine) as conn:
@@ -36,8 +36,11 @@ def readyz(runtime: RuntimeDep) -> Response:
     unsealed = runtime.checkpoints.trouble()
     if unsealed:
         faults["checkpoints"] = unsealed
-    # A log that can't be sealed is shown, and does not turn callers away: the acts are kept.
-    ready = not faults.keys() - {"checkpoints"}
+    if runtime.worker is not None and (died := runtime.worker.trouble()):
+        faults["worker"] = died
+    # A log that can't be sealed, or a worker that is being started again, is shown, and does not
+    # turn callers away: the acts are kept.
+    ready = not faults.keys() - {"checkpoints", "worker"}
     return JSONResponse(
         {"status": "ready" if ready else "not ready", **faults}, 200 if ready else 503
     )

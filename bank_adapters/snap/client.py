@@ -17,7 +17,7 @@ from datetime import datetime, timedelta, timezone
 from types import TracebackType
 from typing import Final, Self
 
-from bank_adapters.errors import BankAdapterError
+from bank_adapters.errors import BankAdapterError, OversizedFileError
 from bank_adapters.payments.order import BankAnswer, PaymentOrder
 from bank_adapters.snap import messages
 from bank_adapters.snap.answers import read_answer
@@ -51,8 +51,8 @@ from bank_adapters.snap.signatures import (
     token_text,
 )
 from bank_adapters.snap.times import retry_after, seconds_apart, time_of
-from bank_adapters.statements.snap import next_window, read_page, read_snap_pages
-from bank_adapters.statements.statement import StatementFile
+from bank_adapters.statements.registry import SIZE_BYTES_MAX
+from bank_adapters.statements.snap import Window, next_window, read_page
 
 __all__ = ["ExternalIds", "SnapClient"]
 
@@ -186,20 +186,25 @@ class SnapClient:
         successful("14", answer.http_status, answer.body)
         return answer.body
 
-    def statement(
-        self, account: str, start: datetime, end: datetime, *, overlap_seconds: int = 1
-    ) -> StatementFile:
+    def statement_pages(
+        self, account: str, window: Window, *, overlap_seconds: int = 1
+    ) -> list[bytes]:
         """
-        All pages from *start* to *end*, each asked for again from a little before the last one's
-        end, joined. Raises as `inquire_account`; UnreadableAnswerError where paging does not move.
+        All pages of *window*, each asked for again from a little before the last one's end.
+
+        Raises as `inquire_account`; UnreadableAnswerError where paging does not move,
+        OversizedFileError where the pages are more than one file takes.
         """
         pages: list[bytes] = []
-        window = (start.astimezone(_WIB), end.astimezone(_WIB))
+        size = 0
         while len(pages) < _PAGES_MAX:
             pages.append(self.statement_page(account, *window))
+            size += len(pages[-1])
+            if size > SIZE_BYTES_MAX:
+                raise OversizedFileError(size, SIZE_BYTES_MAX)
             page = read_page(pages[-1], len(pages))
             if not page.has_more:
-                return read_snap_pages(pages, account=account, bank=self._said.bank_code)
+                return pages
             window = next_window(page, window, len(pages), overlap_seconds=overlap_seconds)
         raise UnreadableAnswerError("14", "hasMore", f"is Y after {_PAGES_MAX} pages")
 

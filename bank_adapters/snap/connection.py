@@ -22,6 +22,8 @@ of banks come from nowhere else.
     connect_seconds, answer_seconds, total_seconds, clock_skew_seconds, callback_window_seconds
     name_check                      whether holders are asked for (15, 16) before a payee is first paid
     first_inquiry_seconds, answer_bytes_max (of a statement's page), calls_at_once, private_addresses
+    statement_days_back             how many days back the bank tells of entries (14); 0: not known
+    pull_minutes                    a worker pulls the statement so often; 0: never
 """
 
 from __future__ import annotations
@@ -112,6 +114,8 @@ class BankSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     calls_at_once: Annotated[int, Meta(ge=1, le=64)] = 8
     private_addresses: bool = False
     name_check: bool = True
+    statement_days_back: Annotated[int, Meta(ge=0, le=3660)] = 0
+    pull_minutes: Annotated[int, Meta(ge=0, le=1440)] = 0
 
 
 @dataclass(frozen=True, slots=True)

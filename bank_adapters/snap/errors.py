@@ -10,11 +10,15 @@ SnapError
 ├── ClockSkewError                our clock and the bank's are too far apart to sign anything
 ├── TokenRefusedError             the bank gave no access token
 ├── BankRefusedError              the bank refused a question (a name, a balance, a statement)
+├── StatementPeriodError          days that a bank can't be asked for
 ├── UnreadableAnswerError         an answer to a question can't be read without guessing
+├── UnreadablePullError           a file of a pulled statement is not as it was written
 └── CallbackRefusedError          a call that is not surely the bank's
 
 None of them holds a key, a secret, a token or a signature.
 """
+
+from datetime import date
 
 from bank_adapters.errors import BankAdapterError, StatementFileError, shown
 
@@ -28,8 +32,10 @@ __all__ = [
     "InvalidConnectionError",
     "SimulatorForLiveAccountError",
     "SnapError",
+    "StatementPeriodError",
     "TokenRefusedError",
     "UnreadableAnswerError",
+    "UnreadablePullError",
     "UnsendableOrderError",
 ]
 
@@ -139,6 +145,16 @@ class BankRefusedError(SnapError):
         self.reason = reason
 
 
+class StatementPeriodError(SnapError):
+    """Days that no statement can be pulled for; nothing was sent."""
+
+    def __init__(self, first: date, last: date, reason: str) -> None:
+        super().__init__(f"from {first} to {last}: {reason}")
+        self.first = first.isoformat()
+        self.last = last.isoformat()
+        self.reason = reason
+
+
 class UnreadableAnswerError(StatementFileError, SnapError):
     """A bank's answer that can't be read without guessing: which field, and why."""
 
@@ -149,6 +165,14 @@ class UnreadableAnswerError(StatementFileError, SnapError):
         self.field = field
         self.reason = reason
         self.page = page
+
+
+class UnreadablePullError(StatementFileError, SnapError):
+    """A file of a pulled statement that is cut, or not as it was written."""
+
+    def __init__(self, reason: str, *, position: int) -> None:
+        super().__init__(reason, position=position)
+        self.reason = reason
 
 
 class CallbackRefusedError(SnapError):

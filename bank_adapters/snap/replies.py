@@ -81,6 +81,13 @@ class AccountBalance:
     ledger: Money | None
     status: str
 
+    @property
+    def booked(self) -> Money | None:
+        """What is booked: said so, or what may be spent and what is held together."""
+        if self.amount is not None or self.available is None:
+            return self.amount
+        return Money(self.available.sen + (self.hold.sen if self.hold is not None else 0))
+
 
 def read_object(body: bytes) -> Reply:
     """The reply as an object. Raises MisfitError with the reason: no JSON, twins, no object."""

@@ -15,7 +15,7 @@ from bank_adapters.errors import (
     UnsupportedFormatError,
     shown,
 )
-from bank_adapters.statements import camt, csv_profiles, mt940, sheets
+from bank_adapters.statements import camt, csv_profiles, mt940, sheets, snap_file
 from bank_adapters.statements.archive import UNPACKED_BYTES_MAX, read_members
 from bank_adapters.statements.profile import Profile, all_profiles, is_shipped, profile_named
 from bank_adapters.statements.statement import (
@@ -31,10 +31,13 @@ SIZE_BYTES_MAX = 256 * 1024 * 1024
 ARCHIVE = "zip"
 FORMATS = (
     *(mt940.FORMAT, mt940.REPORT_FORMAT, camt.FORMAT, csv_profiles.FORMAT, sheets.FORMAT),
+    snap_file.FORMAT,
     ARCHIVE,
 )
 _ARCHIVE_STARTS = (b"PK\x03\x04", b"PK\x05\x06")
 _SWIFT = frozenset({mt940.FORMAT, mt940.REPORT_FORMAT})
+#: Formats of one layout, which take no profile.
+_FIXED = _SWIFT | {camt.FORMAT, snap_file.FORMAT}
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +61,7 @@ def read_statement_file(
     """Read the bytes of one statement file into values.
 
     *format* is `mt940` or `mt942` (one reader takes both), `camt` (camt.052, .053 and .054), `csv`,
-    `xlsx`, or `zip` (an archive of such files, read in the order of their names); *profile* a layout
+    `xlsx`, `snap` (pages pulled from a bank's interface), or `zip` (an archive of such files, read in the order of their names); *profile* a layout
     of `csv` and `xlsx` by name, or one the caller read with `parse_profile`. Without them the file
     is read if exactly one reader claims it. *account* is used where the layout carries none. *name*
     is only carried along.
@@ -101,6 +104,9 @@ def _read_one(data: bytes, asked: _Asked, name: str | None) -> StatementFile:
     if asked.format == camt.FORMAT or (asked[:2] == (None, None) and camt.claims(data)):
         statements, warnings = camt.read_camt(data)
         return _file(data, camt.FORMAT, statements, warnings, name=name)
+    if asked.format == snap_file.FORMAT or (asked[:2] == (None, None) and snap_file.claims(data)):
+        statements, warnings = snap_file.read_pull(data)
+        return _file(data, snap_file.FORMAT, statements, warnings, name=name)
     readers = _readers(*asked)
     is_named = asked.format in _SWIFT or asked.profile is not None
     reader, text = _choose(readers, data, is_named=is_named)
@@ -207,7 +213,7 @@ def _check_options(format_name: str | None, profile: str | Profile | None) -> No
     if format_name is not None and format_name not in FORMATS:
         raise UnsupportedFormatError(format_name, f"there are {', '.join(FORMATS)}")
     if profile is not None:
-        if format_name in {*_SWIFT, camt.FORMAT}:
+        if format_name in _FIXED:
             raise UnsupportedFormatError(format_name, "it has one layout and takes no profile")
         _profile(profile)
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import Final
@@ -29,7 +29,7 @@ from bank_adapters.statements.statement import (
     check_sum,
 )
 
-__all__ = ["FORMAT", "Window", "next_window", "read_page", "read_snap_pages"]
+__all__ = ["FORMAT", "Window", "join_pages", "next_window", "read_page", "read_snap_pages"]
 
 FORMAT: Final = "snap"
 Window = tuple[datetime, datetime]
@@ -40,21 +40,24 @@ _DECIMALS: Final = 2
 def next_window(page: Page, window: Window, number: int, *, overlap_seconds: int) -> Window:
     """
     What to ask for after a page that says there is more: from (of pages that go back in time, to)
-    its last record, and a little of what is known. Raises UnreadableAnswerError where that would
-    be the same page again.
+    its last record, and a little of what is known. Never from beyond the page's last row, whatever
+    the bank says: what lies between would be lost, and a page could come again for ever. Raises
+    UnreadableAnswerError where that would be the same page again.
     """
     start, end = window
-    last = page.last_record or (page.rows[-1].when if page.rows else None)
-    if last is None:
-        reason = "is missing, and the page has no rows"
-        raise UnreadableAnswerError("14", "lastRecordDateTime", reason, page=number)
-    backwards = bool(page.rows) and page.rows[0].when > page.rows[-1].when
-    for seconds in (overlap_seconds, 0):
-        overlap = timedelta(seconds=seconds)
-        if backwards and start <= last + overlap < end:
-            return start, last + overlap
-        if not backwards and start < last - overlap <= end:
-            return last - overlap, end
+    if not page.rows:
+        reason = "says that there is more, and the page has no rows"
+        raise UnreadableAnswerError("14", "hasMore", reason, page=number)
+    last = page.rows[-1].when
+    backwards = page.rows[0].when > last
+    said = page.last_record or last
+    for reached in (max(said, last) if backwards else min(said, last), last):
+        for seconds in (overlap_seconds, 0):
+            overlap = timedelta(seconds=seconds)
+            if backwards and start <= reached + overlap < end:
+                return start, reached + overlap
+            if not backwards and start < reached - overlap <= end:
+                return reached - overlap, end
     reason = f"{last.isoformat()} does not move on; more rows in one second than a page holds"
     raise UnreadableAnswerError("14", "lastRecordDateTime", reason, page=number)
 
@@ -67,9 +70,28 @@ def read_snap_pages(
 
     `file_sha256` is that of the bodies one after the other. Raises UnreadableAnswerError.
     """
-    read = [read_page(body, n) for n, body in enumerate(pages, 1)]
+    statement, warnings = join_pages(
+        [read_page(body, n) for n, body in enumerate(pages, 1)], account=account, bank=bank
+    )
+    digest = hashlib.sha256(b"".join(pages)).hexdigest()
+    return StatementFile(digest, FORMAT, (statement,), tuple(warnings))
+
+
+def join_pages(
+    read: Sequence[Page],
+    *,
+    account: str | None,
+    bank: str | None,
+    is_asked: Callable[[Row], bool] = lambda _: True,
+) -> tuple[Statement, list[Warning_]]:
+    """
+    The statement that pages in the order they were asked for make together.
+
+    is_asked: whether a row is of the time that was asked for. One that is not was repeated by a later
+    page too generously: it is left out, and told.
+    """
     warnings: list[Warning_] = []
-    rows, newest_first = _in_order(_joined(read), warnings)
+    rows, newest_first = _in_order(_joined(read, is_asked, warnings), warnings)
     ordered = list(reversed(read)) if newest_first else read
     lines = tuple(_line(n, row, warnings) for n, row in enumerate(rows, 1))
     opening = _balance(next((p.opening for p in ordered[:1]), None))
@@ -81,7 +103,7 @@ def read_snap_pages(
     if adds_up is None and not any(row.end_units is not None for row in rows):
         message = "the bank gives no balances; nothing proves that all entries are here"
         warnings.append(Warning_("no_balance_proof", None, message))
-    if adds_up and any(each.code == "balance_chain_broken" for each in warnings):
+    if any(each.code == "balance_chain_broken" for each in warnings):
         adds_up = False
     statement = Statement(
         bank=bank,
@@ -97,17 +119,22 @@ def read_snap_pages(
         lines=lines,
         opening_is_start=True,
     )
-    digest = hashlib.sha256(b"".join(pages)).hexdigest()
-    return StatementFile(digest, FORMAT, (statement,), tuple(warnings))
+    return statement, warnings
 
 
-def _joined(pages: Sequence[Page]) -> list[Row]:
+def _joined(
+    pages: Sequence[Page], is_asked: Callable[[Row], bool], warnings: list[Warning_]
+) -> list[Row]:
     """All rows in the pages' order, each as often as the page that has it most often."""
     joined: list[Row] = []
     kept: Counter[tuple[object, ...]] = Counter()
-    for page in pages:
+    for number, page in enumerate(pages, 1):
         here: Counter[tuple[object, ...]] = Counter()
-        for row in page.rows:
+        rows = [row for row in page.rows if is_asked(row)]
+        if others := len(page.rows) - len(rows):
+            message = f"page {number} has {others} rows of days that were not asked for; left out"
+            warnings.append(Warning_("outside_period", None, message))
+        for row in rows:
             key = row.key
             here[key] += 1
             if here[key] > kept[key]:

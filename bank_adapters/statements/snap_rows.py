@@ -65,7 +65,7 @@ class Total(NamedTuple):
 
 
 class Page(NamedTuple):
-    """A page in the bank's order."""
+    """A page in the bank's order. account: as the bank repeats it, "" where it doesn't."""
 
     rows: tuple[Row, ...]
     opening: Figure | None
@@ -73,6 +73,7 @@ class Page(NamedTuple):
     totals: Mapping[int, Total]
     has_more: bool
     last_record: datetime | None
+    account: str
 
 
 class _Slices(msgspec.Struct):
@@ -94,6 +95,8 @@ def read_page(body: bytes, page: int) -> Page:
         field = "lastRecordDateTime"
         last = text_of(reply, field)
         last_record = _when(last) if last else None
+        field = "accountNo"
+        account = text_of(reply, field)
         field = "detailData"
         rows: list[Row] = []
         for n, (each, raw) in enumerate(_listed(reply.get(field), body), 1):
@@ -101,7 +104,7 @@ def read_page(body: bytes, page: int) -> Page:
             rows.append(_row(each, bytes(raw).decode()))
     except MisfitError as error:
         raise UnreadableAnswerError("14", field, str(error), page=page) from None
-    return Page(tuple(rows), opening, closing, totals, has_more, last_record)
+    return Page(tuple(rows), opening, closing, totals, has_more, last_record, account)
 
 
 def _yes(text: str) -> bool:

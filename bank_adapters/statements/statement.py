@@ -156,7 +156,8 @@ class Statement:
     pages are not numbered. `adds_up` is None when a balance is missing. `information` is text
     about the statement as a whole (`:86:` behind a balance). `position` is its first line.
     `opening_is_start` says that the opening's date is the day that begins with it (sheets), not the
-    day that ended with it.
+    day that ended with it. `covers` are the first and the last day of a pull, which holds all that
+    the bank tells of them.
     """
 
     bank: str | None
@@ -173,6 +174,7 @@ class Statement:
     information: str = ""
     position: int | None = None
     opening_is_start: bool = False
+    covers: tuple[date, date] | None = None
 
     def to_json(self) -> StatementJSON:
         return {

@@ -6,8 +6,10 @@ Seeds are the tests' own files and a few made here; none comes from a bank.
 from __future__ import annotations
 
 import json
+from datetime import date
 from pathlib import Path
 
+from bank_adapters.statements.snap_file import Pull, write_pull
 from tests.bank_adapters import camt_messages, workbooks
 from tests.fuzz.archives import MEMBER, unpacked
 
@@ -48,7 +50,14 @@ def csv() -> list[bytes]:
 
 
 def detect() -> list[bytes]:
-    return [data for start in ("mt940-l", "camt", "csv") for _, data in _fixtures(start)]
+    day = date(2026, 3, 5)
+    pulled = [
+        write_pull(Pull("137", "0012345678", day, day, data.split(PAGE)))
+        for data in snap()
+        if b'"Y"' not in data.split(PAGE)[-1]
+    ]
+    found = [data for start in ("mt940-l", "camt", "csv") for _, data in _fixtures(start)]
+    return found + pulled
 
 
 TABLE = [

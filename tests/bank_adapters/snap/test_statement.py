@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime, timedelta, timezone
+from dataclasses import dataclass, replace
+from datetime import date, datetime, timedelta, timezone
 from typing import Any
 
 import pytest
@@ -14,9 +14,16 @@ from hypothesis import strategies as st
 
 from bank_adapters.errors import StatementFileError
 from bank_adapters.snap.client import SnapClient
-from bank_adapters.snap.errors import UnreadableAnswerError
+from bank_adapters.snap.errors import (
+    BankRefusedError,
+    StatementPeriodError,
+    UnreadableAnswerError,
+    UnreadablePullError,
+)
 from bank_adapters.statements.amounts import units_text
+from bank_adapters.statements.registry import read_statement_file
 from bank_adapters.statements.snap import read_snap_pages
+from bank_adapters.statements.snap_file import Pull, parse_pull, window_of, write_pull
 from bank_adapters.statements.statement import Statement, StatementFile
 from tests.bank_adapters.helpers import codes
 from tests.bank_adapters.snap.bank import (
@@ -396,10 +403,16 @@ class Pager:
 
 def fetch(bank: Bank, *, overlap_seconds: int = 1) -> StatementFile:
     """The statement of the test's day."""
+    window = window_of(DAY.date(), DAY.date(), today=DAY.date())
     with serving(bank), SnapClient(simulated(bank), Clock(), Numbers()) as client:
-        return client.statement(
-            "0010012345678", DAY, DAY + timedelta(days=1), overlap_seconds=overlap_seconds
-        )
+        pages = client.statement_pages("0010012345678", window, overlap_seconds=overlap_seconds)
+    return read_statement_file(pulled(pages))
+
+
+def pulled(pages: Sequence[bytes], **changes: Any) -> bytes:
+    """The file of a pull of the test's day."""
+    pull = Pull("137", "0010012345678", DAY.date(), DAY.date(), pages)
+    return write_pull(replace(pull, **changes))
 
 
 @pytest.mark.parametrize("newest_first", [False, True])
@@ -435,3 +448,155 @@ def test_page_that_says_more_and_gives_nothing_is_refused() -> None:
     bank = Bank(reply=lambda _: answer(200, page([], hasMore="Y")))
     with pytest.raises(UnreadableAnswerError, match="no rows"):
         fetch(bank)
+
+
+@pytest.mark.parametrize("said", [None, "2026-03-05T23:00:00+07:00"])
+def test_page_that_comes_again_for_ever_is_refused(said: str | None) -> None:
+    """A bank that looks at no times: neither its rows nor a time it says to go on from are believed."""
+    more = {"hasMore": "Y"} | ({} if said is None else {"lastRecordDateTime": said})
+    bank = Bank(reply=lambda _: answer(200, page(rows_of(ENTRIES), **more)))
+    with pytest.raises(UnreadableAnswerError, match="does not move on"):
+        fetch(bank)
+    assert len(bank.to("14")) <= 3
+
+
+def test_time_to_go_on_from_beyond_the_last_row_loses_no_row() -> None:
+    """What the bank says of its last record is believed only up to the last row that it gave."""
+    entries = [Entry(n, 100, "a") for n in range(12)]
+    pager = Pager(entries, 4)
+
+    def reply(call: Call) -> Raw:
+        _head, _, body = pager(call)[0].partition(b"\r\n\r\n")
+        found = json.loads(body)
+        found["lastRecordDateTime"] = (DAY + timedelta(seconds=10)).isoformat()
+        return answer(200, found)
+
+    assert [100] * 12 == units(fetch(Bank(reply=reply)).statements[0])
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "refusal"),
+    [
+        (503, b"<html>", BankRefusedError),
+        (504, {"responseCode": "5041400", "responseMessage": "Timeout"}, BankRefusedError),
+        (400, {"responseCode": "4001401", "responseMessage": "fromDateTime"}, BankRefusedError),
+        (202, {"responseCode": "2021400", "responseMessage": "In Progress"}, BankRefusedError),
+        (200, b"<html>", UnreadableAnswerError),
+    ],
+)
+def test_bank_that_does_not_answer_the_question_is_refused(
+    status: int, body: object, refusal: type[Exception]
+) -> None:
+    """A fault of the bank, days that it does not give, a promise, a page that is none."""
+    with pytest.raises(refusal):
+        fetch(Bank(reply=lambda _: answer(status, body)))
+
+
+# --- the file of a pull ------------------------------------------------------------------------
+
+
+@given(st.lists(st.binary(min_size=1, max_size=40), min_size=1, max_size=4))
+def test_pull_is_written_and_taken_apart_byte_for_byte(pages: list[bytes]) -> None:
+    """Whatever the bank sent, line feeds and our own words included."""
+    data = pulled(pages)
+    assert tuple(pages) == parse_pull(data).pages
+    assert data == write_pull(parse_pull(data))
+
+
+PAGES = [
+    page(rows_of(ENTRIES)[:3], opening=OPENING, hasMore="Y", accountNo="0010012345678"),
+    page(rows_of(ENTRIES)[1:], opening=OPENING + 500, hasMore="N"),
+]
+
+
+def test_pull_is_found_out_and_read_as_its_pages() -> None:
+    """By its first line; one statement that covers the days that were asked."""
+    data = pulled(PAGES)
+    found = read_statement_file(data)
+    assert found == read_statement_file(data, format="snap")
+    (statement,) = found.statements
+    assert ("snap", (DAY.date(), DAY.date()), True) == (
+        found.format,
+        statement.covers,
+        statement.adds_up,
+    )
+    assert [500, -300, -300, 700] == units(statement)
+    assert read(*PAGES)[1].lines == statement.lines
+
+
+@given(st.data())
+def test_pull_that_was_damaged_is_refused_or_read_as_it_stands(data: st.DataObject) -> None:
+    """Cut anywhere it is refused; a byte changed anywhere fails by name or not at all."""
+    whole = pulled(PAGES)
+    at = data.draw(st.integers(0, len(whole) - 1))
+    with pytest.raises(StatementFileError):
+        read_statement_file(whole[:at], format="snap")
+    changed = whole[:at] + bytes([data.draw(st.integers(0, 255))]) + whole[at + 1 :]
+    try:
+        read_statement_file(changed, format="snap")
+    except StatementFileError as error:
+        assert str(error)
+
+
+@pytest.mark.parametrize(
+    ("changes", "old", "new", "line"),
+    [
+        ({}, b"version 1", b"version 2", 1),
+        ({}, b"bank 137", b"bank 1370", 2),
+        ({}, b"days 2026-03-05 2026-03-05", b"days 2026-02-30 2026-03-05", 4),
+        ({"last": date(2026, 3, 4)}, b"", b"", 4),
+        ({}, b"page 1 ", b"page 2 ", 5),
+        ({}, b"page 1 ", b"page 1 1", 5),
+        ({}, b"end 2\n", b"end 3\n", 9),
+        ({}, b"end 2\n", b"end 2\n\n", 9),
+    ],
+)
+def test_pull_that_is_not_as_it_was_written_is_refused_by_line(
+    changes: dict[str, Any], old: bytes, new: bytes, line: int
+) -> None:
+    """Head, number, length or end."""
+    with pytest.raises(UnreadablePullError) as caught:
+        read_statement_file(pulled(PAGES, **changes).replace(old, new, 1), format="snap")
+    assert line == caught.value.position
+
+
+@pytest.mark.parametrize(
+    ("pages", "changes", "field"),
+    [
+        (PAGES[:1], {}, "hasMore"),
+        ([PAGES[1], PAGES[1]], {}, "hasMore"),
+        ([PAGES[0].replace(b'"0010012345678"', b'"9910012345678"'), PAGES[1]], {}, "accountNo"),
+        (PAGES, {"first": date(2026, 3, 6), "last": date(2026, 3, 6)}, "detailData 1"),
+    ],
+)
+def test_pages_that_are_not_the_answer_to_what_was_asked_are_refused(
+    pages: list[bytes], changes: dict[str, Any], field: str
+) -> None:
+    """A page that lacks, one behind the end, another account, a day that was not asked for."""
+    with pytest.raises(UnreadableAnswerError) as caught:
+        read_statement_file(pulled(pages, **changes))
+    assert field == caught.value.field
+
+
+def test_row_of_another_day_that_a_later_page_repeats_is_left_out_and_told() -> None:
+    """Banks that repeat rows go back behind the days that were asked for."""
+    early = {**rows_of(ENTRIES)[0], "transactionDate": "2026-03-04T23:59:59+07:00"}
+    again = page([early, *rows_of(ENTRIES)[1:]], opening=OPENING, hasMore="N")
+    file = read_statement_file(pulled([PAGES[0], again]))
+    assert [500, -300, -300, 700] == units(file.statements[0])
+    assert ["outside_period"] == codes(file)
+    assert file.statements[0].adds_up
+
+
+def test_days_that_no_bank_can_be_asked_for_are_refused() -> None:
+    """The wrong way round, not come yet, or longer ago than the bank tells of."""
+    today = date(2026, 3, 5)
+    ask = [(6, 5, 0), (5, 6, 0), (3, 5, 1)]
+    for first, last, back in ask:
+        with pytest.raises(StatementPeriodError):
+            window_of(date(2026, 3, first), date(2026, 3, last), today=today, days_back=back)
+    start, end = window_of(date(2026, 3, 4), today, today=today, days_back=1)
+    assert ("2026-03-04T00:00:00+07:00", "2026-03-05T23:59:59+07:00") == (
+        start.isoformat(),
+        end.isoformat(),
+    )
