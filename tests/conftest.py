@@ -3,7 +3,8 @@ Fixtures shared by all tests: a private PostgreSQL a run, and a fresh migrated d
 
 A database test takes `database` and runs once on each engine. Migrating takes a second, so it is
 done once a session into a template, and each test gets a copy: of the file, or by
-CREATE DATABASE ... TEMPLATE.
+CREATE DATABASE ... TEMPLATE. A copy on PostgreSQL is hundreds of files that live for a second, so
+temporary files stand in memory where there is room for them.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import itertools
 import os
 import shutil
 import sqlite3
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -24,6 +26,7 @@ from api.private_postgres import (
     PrivatePostgres,
     find_binaries,
 )
+from tests.compiled import share_compiled_statements
 from tests.databases import Database, chosen_engines, narrowed_notice
 
 # A busy machine is no failure: examples are bounded in number, tests in time. And one run is like
@@ -32,17 +35,42 @@ hypothesis.settings.register_profile("steady", deadline=None, print_blob=True, d
 hypothesis.settings.register_profile("explore", deadline=None, print_blob=True)
 hypothesis.settings.load_profile(os.environ.get("RKUD_TEST_PROFILE", "steady"))
 
+_MEMORY = Path("/dev/shm")  # noqa: S108 - what is made below it has a private folder of its own
+_MEMORY_BYTES_MIN = 2 * 1024**3
 _TEMPLATE = "rkud_template"
 _OPENED = "rkud_opened"
 
 
+def _temporary_files_to_memory() -> None:
+    """Unless a folder was named (TMPDIR), or memory has no room (a container's 64 MB)."""
+    if "TMPDIR" in os.environ or not os.access(_MEMORY, os.W_OK):
+        return
+    if shutil.disk_usage(_MEMORY).free >= _MEMORY_BYTES_MIN:
+        os.environ["TMPDIR"] = tempfile.tempdir = str(_MEMORY)  # for the programs we start, too
+
+
+# Before anything asks for a temporary folder. Workers of a parallel run inherit it.
+_temporary_files_to_memory()
+share_compiled_statements()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Let programs that tests start keep their compiled modules: for the run, not in the sources."""
+    if hasattr(config, "workerinput") or not os.environ.pop("PYTHONDONTWRITEBYTECODE", ""):
+        return
+    kept = tempfile.TemporaryDirectory(prefix="rkud-compiled-", ignore_cleanup_errors=True)
+    os.environ["PYTHONPYCACHEPREFIX"] = kept.name
+    config.add_cleanup(kept.cleanup)
+
+
 def pytest_report_header() -> list[str]:
-    """Name the PostgreSQL in use, and an engine that is left out."""
+    """Name the PostgreSQL in use, where temporary files go, and an engine that is left out."""
     try:
         found = find_binaries()
         lines = [f"PostgreSQL: {found.version} in {found.folder}"]
     except PostgresBinariesMissingError as error:
         lines = [f"PostgreSQL: {error}"]
+    lines.append(f"temporary files: {tempfile.gettempdir()}")
     notice = narrowed_notice()
     return [*lines, notice] if notice else lines
 
@@ -97,7 +125,11 @@ def _postgres_copy(request: pytest.FixtureRequest, copies: str) -> Iterator[Data
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[PrivatePostgres]:
     """One private cluster for the run, or for each worker of a parallel run; not durable."""
-    with PrivatePostgres(durable=False, shared_buffers="64MB", max_connections=100) as server:
+    # Its log is of no use to anybody, and may stand in memory: little of it is kept.
+    little = {"min_wal_size": "32MB", "max_wal_size": "256MB"}
+    with PrivatePostgres(
+        durable=False, shared_buffers="64MB", max_connections=100, settings=little
+    ) as server:
         yield server
 
 
