@@ -56,8 +56,11 @@ dev-setup: $(DEV_STAMP) ## the same, with what the tests and checks need
 run: setup ## the demo: make run ARGS=--exit
 	@$(VENV)/bin/rkud demo $(ARGS)
 
+# Tests start hundreds of interpreters, so compiled modules are kept, whatever the shell says of it;
+# and a worker that has run out of tests takes half of the other's.
 test: dev-setup postgres ## all tests but the slow ones: make test ARGS=tests/ledger
-	@$(PY) -m pytest -v -rs -n $(WORKERS) -m "not slow" $(ARGS)
+	@PYTHONDONTWRITEBYTECODE= PYTHONPYCACHEPREFIX=$(CURDIR)/$(VENV)/compiled \
+		$(PY) -m pytest -v -rs -n $(WORKERS) --dist worksteal -m "not slow" $(ARGS)
 
 check: lint test ## format, lint, types, imports, tests
 

@@ -8,7 +8,7 @@ in both hands, roles that exclude each other) is looked for too.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from sqlalchemy import BigInteger, Connection, Text, select
@@ -304,27 +304,29 @@ _ACCOUNT_COLUMNS: Final = tuple(t.account.c.keys()[2:])
 
 def _check_charts(conn: Connection, government: str, charts: list[Row]) -> Iterator[Finding]:
     """The accounts of each chart hash to what its leaf says; no account is of another chart."""
-    stored: dict[str, list[tuple[Any, ...]]] = {str(chart["version"]): [] for chart in charts}
-    for version, *row in conn.execute(
-        select(t.account.c.chart_version, *(t.account.c[name] for name in _ACCOUNT_COLUMNS))
-        .where(t.account.c.government == government)
-        .order_by(t.account.c.chart_version, t.account.c.code)
+    column = t.account.c
+    loaded = [str(chart["version"]) for chart in charts]
+    for version, code in conn.execute(
+        select(column.chart_version, column.code)
+        .where(column.government == government, column.chart_version.not_in(loaded))
+        .order_by(column.chart_version, column.code)
     ):
-        if version not in stored:
-            key = f"{version}/{row[0]}"
-            yield Finding(
-                "row_without_leaf", f"account {key} is of no loaded chart", "account", key
-            )
-            continue
-        stored[version].append(tuple(row))
+        key = f"{version}/{code}"
+        yield Finding("row_without_leaf", f"account {key} is of no loaded chart", "account", key)
     for chart in charts:
         version = str(chart["version"])
-        if chart_sha256(stored[version]) != chart["sha256"]:
-            yield from _altered_accounts(version, str(chart["sha256"]), stored[version])
+        # All at once: a chart is sixteen thousand rows, and one by one they cost several times more.
+        stored = conn.execute(
+            select(*(column[name] for name in _ACCOUNT_COLUMNS))
+            .where(column.government == government, column.chart_version == version)
+            .order_by(column.code)
+        ).all()
+        if chart_sha256(stored) != chart["sha256"]:
+            yield from _altered_accounts(version, str(chart["sha256"]), stored)
 
 
 def _altered_accounts(
-    version: str, sha256: str, stored: list[tuple[Any, ...]]
+    version: str, sha256: str, stored: Sequence[Sequence[Any]]
 ) -> Iterator[Finding]:
     ours = [
         (a.code, a.name_id, a.name_en or "", a.level, a.normal_side, a.statement, a.source, "", "")

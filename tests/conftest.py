@@ -3,7 +3,8 @@ Fixtures shared by all tests: a private PostgreSQL a run, and a fresh migrated d
 
 A database test takes `database` and runs once on each engine. Migrating takes a second, so it is
 done once a session into a template, and each test gets a copy: of the file, or by
-CREATE DATABASE ... TEMPLATE.
+CREATE DATABASE ... TEMPLATE. A copy on PostgreSQL is hundreds of files that live for a second, so
+temporary files stand in memory where there is room for them.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import itertools
 import os
 import shutil
 import sqlite3
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -24,6 +26,7 @@ from api.private_postgres import (
     PrivatePostgres,
     find_binaries,
 )
+from tests.compiled import share_compiled_statements
 from tests.databases import Database, chosen_engines, narrowed_notice
 
 # A busy machine is no failure: examples are bounded in number, tests in time. And one run is like
@@ -32,17 +35,41 @@ hypothesis.settings.register_profile("steady", deadline=None, print_blob=True, d
 hypothesis.settings.register_profile("explore", deadline=None, print_blob=True)
 hypothesis.settings.load_profile(os.environ.get("RKUD_TEST_PROFILE", "steady"))
 
+_MEMORY = Path("/dev/shm")  # noqa: S108 - what is made below it has a private folder of its own
+_MEMORY_BYTES_MIN = 2 * 1024**3
 _TEMPLATE = "rkud_template"
-_OPENED = "rkud_opened"
+
+
+def _temporary_files_to_memory() -> None:
+    """Unless a folder was named (TMPDIR), or memory has no room (a container's 64 MB)."""
+    if "TMPDIR" in os.environ or not os.access(_MEMORY, os.W_OK):
+        return
+    if shutil.disk_usage(_MEMORY).free >= _MEMORY_BYTES_MIN:
+        os.environ["TMPDIR"] = tempfile.tempdir = str(_MEMORY)  # for the programs we start, too
+
+
+# Before anything asks for a temporary folder. Workers of a parallel run inherit it.
+_temporary_files_to_memory()
+share_compiled_statements()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Let programs that tests start keep their compiled modules: for the run, not in the sources."""
+    if hasattr(config, "workerinput") or not os.environ.pop("PYTHONDONTWRITEBYTECODE", ""):
+        return
+    kept = tempfile.TemporaryDirectory(prefix="rkud-compiled-", ignore_cleanup_errors=True)
+    os.environ["PYTHONPYCACHEPREFIX"] = kept.name
+    config.add_cleanup(kept.cleanup)
 
 
 def pytest_report_header() -> list[str]:
-    """Name the PostgreSQL in use, and an engine that is left out."""
+    """Name the PostgreSQL in use, where temporary files go, and an engine that is left out."""
     try:
         found = find_binaries()
         lines = [f"PostgreSQL: {found.version} in {found.folder}"]
     except PostgresBinariesMissingError as error:
         lines = [f"PostgreSQL: {error}"]
+    lines.append(f"temporary files: {tempfile.gettempdir()}")
     notice = narrowed_notice()
     return [*lines, notice] if notice else lines
 
@@ -60,7 +87,7 @@ def _migrate(owner_url: str) -> None:
     migrations_runner.upgrade(owner_url)
 
 
-def _sqlite_copy(template: Path, tmp_path: Path) -> Database:
+def sqlite_copy(template: Path, tmp_path: Path) -> Database:
     """A copy of a template file (0600) in a directory of its own (0700)."""
     folder = tmp_path / "book"
     folder.mkdir(mode=0o700)
@@ -82,7 +109,7 @@ def _postgres_copier(server: PrivatePostgres, template: str, prefix: str) -> Cal
     return copy
 
 
-def _postgres_copy(request: pytest.FixtureRequest, copies: str) -> Iterator[Database]:
+def postgres_copy(request: pytest.FixtureRequest, copies: str) -> Iterator[Database]:
     """One copy for one test; dropped, with whoever is connected, after it."""
     if "postgresql" not in chosen_engines():
         pytest.skip(narrowed_notice() or "")
@@ -97,7 +124,11 @@ def _postgres_copy(request: pytest.FixtureRequest, copies: str) -> Iterator[Data
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[PrivatePostgres]:
     """One private cluster for the run, or for each worker of a parallel run; not durable."""
-    with PrivatePostgres(durable=False, shared_buffers="64MB", max_connections=100) as server:
+    # Its log is of no use to anybody, and may stand in memory: little of it is kept.
+    little = {"min_wal_size": "32MB", "max_wal_size": "256MB"}
+    with PrivatePostgres(
+        durable=False, shared_buffers="64MB", max_connections=100, settings=little
+    ) as server:
         yield server
 
 
@@ -121,21 +152,42 @@ def _postgres_copies(postgres: PrivatePostgres) -> Callable[[], Database]:
 @pytest.fixture
 def sqlite_database(_sqlite_template: Path, tmp_path: Path) -> Database:
     """A fresh migrated SQLite file (0600) in a directory of its own (0700)."""
-    return _sqlite_copy(_sqlite_template, tmp_path)
+    return sqlite_copy(_sqlite_template, tmp_path)
 
 
 @pytest.fixture
 def postgres_database(request: pytest.FixtureRequest) -> Iterator[Database]:
     """A fresh migrated PostgreSQL database; dropped, with whoever is connected, after the test."""
-    yield from _postgres_copy(request, "_postgres_copies")
+    yield from postgres_copy(request, "_postgres_copies")
 
 
-def _open(url: str) -> None:
+def sqlite_filled(template: Path, folder: Path, fill: Callable[[Database], None]) -> Path:
+    """A copy of the migrated file with what *fill* puts into it: to be copied again."""
+    path = folder / "rkud.db"
+    shutil.copyfile(template, path)
+    url = f"sqlite:///{path}"
+    fill(Database("sqlite", url=url, owner_url=url, reader_url=url))
+    with sqlite3.connect(path) as conn:
+        conn.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    conn.close()
+    return path
+
+
+def postgres_filled(
+    server: PrivatePostgres, name: str, fill: Callable[[Database], None]
+) -> Callable[[], Database]:
+    """The same on PostgreSQL, once the template is migrated: what makes the copies."""
+    urls = server.create_database(f"rkud_{name}", template=_TEMPLATE)
+    fill(Database("postgresql", url=urls.app, owner_url=urls.owner, reader_url=urls.reader))
+    return _postgres_copier(server, f"rkud_{name}", name)
+
+
+def _open(database: Database) -> None:
     from api.engine import begin, make_engine  # noqa: PLC0415  # as above
     from ledger.opening import open_book  # noqa: PLC0415
     from tests.builders import NOW, TODAY, new_book  # noqa: PLC0415
 
-    engine = make_engine(url)
+    engine = make_engine(database.url)
     with begin(engine) as conn:
         open_book(conn, new_book(), now=NOW, today=TODAY)
     engine.dispose()
@@ -143,34 +195,26 @@ def _open(url: str) -> None:
 
 @pytest.fixture(scope="session")
 def _sqlite_opened(_sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("sqlite-opened") / "rkud.db"
-    shutil.copyfile(_sqlite_template, path)
-    _open(f"sqlite:///{path}")
-    with sqlite3.connect(path) as conn:
-        conn.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-    conn.close()
-    return path
+    return sqlite_filled(_sqlite_template, tmp_path_factory.mktemp("sqlite-opened"), _open)
 
 
 @pytest.fixture(scope="session")
 def _postgres_opened(
     postgres: PrivatePostgres, _postgres_copies: Callable[[], Database]
 ) -> Callable[[], Database]:
-    template = postgres.create_database(_OPENED, template=_TEMPLATE)
-    _open(template.app)
-    return _postgres_copier(postgres, _OPENED, "opened")
+    return postgres_filled(postgres, "opened", _open)
 
 
 @pytest.fixture
 def opened_sqlite(_sqlite_opened: Path, tmp_path: Path) -> Database:
     """A fresh SQLite file with the book of `tests.builders.new_book`."""
-    return _sqlite_copy(_sqlite_opened, tmp_path)
+    return sqlite_copy(_sqlite_opened, tmp_path)
 
 
 @pytest.fixture
 def opened_postgres(request: pytest.FixtureRequest) -> Iterator[Database]:
     """A fresh PostgreSQL database with the same book."""
-    yield from _postgres_copy(request, "_postgres_opened")
+    yield from postgres_copy(request, "_postgres_opened")
 
 
 @pytest.fixture(params=chosen_engines())

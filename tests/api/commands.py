@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -20,6 +21,11 @@ class Book:
 
     def __init__(self, home: Path) -> None:
         self.home = home
+
+    @classmethod
+    def copy(cls, initialised: Path, home: Path) -> Book:
+        """A book as `init` left another one."""
+        return cls(Path(shutil.copytree(initialised, home)))
 
     def run(self, *arguments: str | Path, code: int = 0, home: Path | None = None) -> Any:
         """Run `rkud` and expect an exit code; the completed process."""

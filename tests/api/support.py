@@ -144,6 +144,13 @@ class Served:
 def served(database: Database, directory: Path, **changes: Any) -> Iterator[Served]:
     """Serve a fresh book of government 36."""
     open_books(database)
+    with served_opened(database, directory, **changes) as running:
+        yield running
+
+
+@contextmanager
+def served_opened(database: Database, directory: Path, **changes: Any) -> Iterator[Served]:
+    """Serve a book of government 36 that `open_books` has opened."""
     keys = directory / "keys"
     keys.mkdir(mode=0o700)
     make_keys(keys, GOVERNMENT, f"rkud.example/{GOVERNMENT}")

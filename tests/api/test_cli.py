@@ -14,14 +14,6 @@ from tests.api.commands import DAY, Book, journals
 from tests.api.support import BANK, GOVERNMENT
 
 
-@pytest.fixture
-def book(tmp_path: Path) -> Book:
-    """A fresh book."""
-    made = Book(tmp_path / "data")
-    made.init()
-    return made
-
-
 def test_init_makes_a_book_that_only_its_owner_can_read(tmp_path: Path) -> None:
     """Directory 0700, files 0600, whatever the umask; the first leaves are sealed."""
     book = Book(tmp_path / "data")

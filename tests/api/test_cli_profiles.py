@@ -24,14 +24,6 @@ SAMPLE = (
 
 
 @pytest.fixture
-def book(tmp_path: Path) -> Book:
-    """A fresh book."""
-    made = Book(tmp_path / "data")
-    made.init()
-    return made
-
-
-@pytest.fixture
 def sample(tmp_path: Path) -> Path:
     """A statement that continues the book's opening."""
     path = tmp_path / "Mutasi Jan.csv"

@@ -18,11 +18,9 @@ from tests.api.support import CASH, GOVERNMENT, TAX
 
 
 @pytest.fixture(scope="module")
-def book(tmp_path_factory: pytest.TempPathFactory) -> Book:
+def book(initialised: Path, tmp_path_factory: pytest.TempPathFactory) -> Book:
     """One book for all: nothing is posted but one journal, again and again the same."""
-    made = Book(tmp_path_factory.mktemp("import") / "data")
-    made.init()
-    return made
+    return Book.copy(initialised, tmp_path_factory.mktemp("import") / "data")
 
 
 def line(**changes: Any) -> str:
@@ -110,10 +108,9 @@ class FailingPath(type(Path())):  # type: ignore[misc]  # which class it is depe
         return Failing(Path(self).read_bytes())
 
 
-def test_fault_in_reading_ahead_waits_for_its_turn(tmp_path: Path) -> None:
+def test_fault_in_reading_ahead_waits_for_its_turn(initialised: Path, tmp_path: Path) -> None:
     """Batches before it stand, each whole; the fault is the file's, not the batch's being written."""
-    made = Book(tmp_path / "data")
-    made.init()
+    made = Book.copy(initialised, tmp_path / "data")
     file = journals(tmp_path / "a.jsonl", [f"F-{n}" for n in range(9)])
     settings = Settings(data_dir=made.home)
     engine = make_engine(settings.url())

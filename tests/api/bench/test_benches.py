@@ -65,7 +65,7 @@ def _quiet(_: str) -> None:
 
 def test_http_bench_of_a_moment_measures_every_contender(cluster: Cluster) -> None:
     """All answers are 201, and the ratio to the naive app is there with its target."""
-    sizes = HttpSizes(rounds=1, warm_seconds=0.1, seconds=1.0, connections=4, naive_connections=2)
+    sizes = HttpSizes(rounds=1, warm_seconds=0.1, seconds=0.4, connections=4, naive_connections=2)
 
     report = run_http(cluster, sizes, _quiet)
 
