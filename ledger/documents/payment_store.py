@@ -148,9 +148,9 @@ def step_all(
     """
     Move payments on, all in one way. Raises PaymentMoveNotAllowedError before anything is written.
 
-    *leaf_index* and *evidence_sha256* are the act's, or one for each payment; *journals* names the journal of a payment,
-    where its step booked one; *advice_list* is the list that takes them. Rows of the outbox
-    follow (`stage_of`).
+    *leaf_index* and *evidence_sha256* are the act's, or one for each payment; *journals* names the
+    journal of a payment, where its step booked one; *advice_list* is the list that takes them. Rows of
+    the outbox follow (`stage_of`).
     """
     for payment in payments:
         check_step(payment.id, payment.state, target)

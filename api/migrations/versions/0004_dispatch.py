@@ -13,10 +13,8 @@ from api.migrations.ddl import (
     append_only,
     counters,
     create_table,
-    execute,
     grant,
-    is_postgresql,
-    sqlite_trigger,
+    row_rule,
 )
 
 revision = "0004"
@@ -108,31 +106,10 @@ def upgrade() -> None:
     for table, (key, fixed, _) in COUNTERS.items():
         counters(table, key, fixed)
     for name, table, text, condition in RULES:
-        if is_postgresql():
-            _postgresql(name, table, text, condition)
-        else:
-            sqlite_trigger(
-                name,
-                f"BEFORE INSERT ON {table}",
-                f"SELECT RAISE(ABORT, 'rkud:{name} {text}') WHERE {condition};",
-            )
+        row_rule(name, table, "INSERT", text, condition)
     app = context.config.attributes.get("app_role")
     reader = context.config.attributes.get("reader_role")
     grant(app, "SELECT, INSERT", [*FROZEN, *COUNTERS])
     for table, (_, _, moving) in COUNTERS.items():
         grant(app, f"UPDATE ({', '.join(moving)})", [table])
     grant(reader, "SELECT", [*FROZEN, *COUNTERS])
-
-
-def _postgresql(name: str, table: str, text: str, condition: str) -> None:
-    # The planner must stay on the indexes while the tables are young.
-    execute(
-        f"CREATE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT"
-        " SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $body$\n"
-        f"BEGIN\nIF {condition} THEN RAISE EXCEPTION 'rkud:{name} {text}'"
-        " USING ERRCODE = 'integrity_constraint_violation'; END IF;\nRETURN NEW;\nEND $body$"
-    )
-    execute(
-        f"CREATE TRIGGER {name} BEFORE INSERT ON {table} FOR EACH ROW EXECUTE FUNCTION {name}()"
-    )
-    execute(f"ALTER TABLE {table} ENABLE ALWAYS TRIGGER {name}")
