@@ -41,14 +41,10 @@ class OutcomeBody(Body):
     model_config = _example(outcome="paid", on_day="2026-03-05", evidence_sha256="0" * 64)
 
 
-class SettleBody(Body):
-    """What became of a payment that may be with the bank, and the digest of the file or letter."""
+class SettleBody(OutcomeBody):
+    """What became of a payment that may be with the bank; the reason is always asked for."""
 
-    outcome: str
-    on_day: Day
-    evidence_sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
     reason: str
-    effective_on: str = ""
 
     model_config = _example(
         outcome="rejected",
