@@ -61,6 +61,8 @@ class _Payment:
     basis: str = "order"
     state: str = "held"
     listed: bool = False
+    #: whether the bank rejected it, and has said something else since
+    contradicted: bool = False
     #: whether another attempt followed
     repeated: bool = False
     #: whether its order leaves through the bank's interface
@@ -202,6 +204,8 @@ class Documents:
             for payment in document.payments:
                 self._step(index, payment, "cancelled")
                 made = self._payments[payment]
+                if made.contradicted and self._by_two:
+                    self._fail("wrong_move", f"{payment} was rejected, and contradicted", index)
                 if document.on_cair and not made.repeated:
                     self.committed[made.bank_account] -= made.amount
             if document.on_cair:
@@ -444,6 +448,8 @@ class Documents:
             self._fail("wrong_move", f"{name}: an answer to no call", index)
             return
         payment.calls[-1].append(data["meaning"])
+        if payment.state == "rejected" and data["meaning"] in ("done", "returned", "conflict"):
+            payment.contradicted = True
         if data["to"]:
             self.payment_moved(index, by, act, data)
 
@@ -485,13 +491,19 @@ class Documents:
         """A new attempt at what failed, or, from another bank account, at what was recalled."""
         before = self._payments.get(data["resends"])
         failed = ("recalled",) if is_rerouted else ("rejected", "returned")
-        if before is None or before.state not in failed:
+        if before is None or before.state not in failed or (before.contradicted and self._by_two):
             self._fail("paid_twice", f"{name} repeats {data['resends']}, which stands", index)
             return
         if name in self._payments:
             self._fail("number_twice", f"payment {name} was made before", index)
         again = self._payments[name] = replace(
-            before, basis=data["basis"], state="held", calls=[], listed=False
+            before,
+            basis=data["basis"],
+            state="held",
+            calls=[],
+            listed=False,
+            by_interface=False,
+            contradicted=False,
         )
         before.repeated = True
         if is_rerouted:

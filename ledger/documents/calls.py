@@ -23,6 +23,7 @@ from typing import Final
 __all__ = [
     "CHANNELS",
     "CHANNEL_POLICY",
+    "CONTRADICTIONS",
     "FILE",
     "MEANINGS",
     "OPEN_STATES",
@@ -79,6 +80,10 @@ _AGREES: Final[dict[str, tuple[str, ...]]] = {
     "returned": ("done", "returned", "pending", "duplicate", "retry", "unknown", "not_found"),
     "rejected": ("refused", "pending", "retry", "unknown", "not_found"),
 }
+
+
+#: What a bank may say of a payment that it rejected so that nobody knows any more.
+CONTRADICTIONS: Final = ("done", "returned", "conflict")
 
 
 def channel_of(policies: Iterable[tuple[str, str, str]], bank_account: str, on: str) -> str:

@@ -14,6 +14,7 @@ from sqlalchemy import ColumnElement, Connection, and_, or_, select
 
 from ledger import tables as t
 from ledger.documents import dispatch_store
+from ledger.documents.calls import CONTRADICTIONS
 from ledger.money import sen_text
 
 __all__ = ["AccountState", "Attention", "answers_of", "calls_of", "list_attention", "list_state"]
@@ -80,7 +81,7 @@ def list_attention(
     # answer.
     contradiction = or_(
         and_(p.state == "paid", _said_since(p, ("refused", "conflict"))),
-        and_(p.state == "rejected", _said_since(p, ("done", "returned", "conflict"))),
+        and_(p.state == "rejected", _said_since(p, CONTRADICTIONS)),
     )
     query = (
         select(

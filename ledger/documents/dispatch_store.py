@@ -14,7 +14,7 @@ from sqlalchemy import Connection, and_, case, func, select, update
 
 from audit import bulk
 from ledger import tables as t
-from ledger.documents.calls import FILE, stage_of
+from ledger.documents.calls import CONTRADICTIONS, FILE, stage_of
 from ledger.documents.errors import MayBeWithBankError
 from ledger.documents.payment_store import CHUNK, StoredPayment, chunks
 from ledger.session import Session
@@ -226,7 +226,7 @@ def contradicted(conn: Connection, government: str, payments: Sequence[str]) -> 
                     a.payment_id == settled.c.payment_id,
                     a.government == government,
                     a.leaf_index > settled.c.leaf_index,
-                    a.meaning.in_(("done", "returned", "conflict")),
+                    a.meaning.in_(CONTRADICTIONS),
                 )
             ).scalars()
         )

@@ -15,6 +15,7 @@ from typing import Any
 
 from audit.canonical import canonical_fast
 from ledger.allowances_check import Effect
+from ledger.documents.calls import CONTRADICTIONS
 from ledger.documents.content import (
     AdviceContent,
     Content,
@@ -86,6 +87,8 @@ class Replay:
     #: Rows of `payment_settlement`; whether two persons are asked for by now (payment.moved 2).
     settlements: Rows = field(default_factory=dict)
     _by_two: bool = False
+    #: Rejected payments that the bank has said something else of since.
+    _contradicted: set[str] = field(default_factory=set)
 
     def take(self, leaf: Leaf) -> Iterator[Finding]:
         """Apply one leaf; findings are about the leaf itself."""
@@ -207,6 +210,7 @@ class Replay:
                     self._reserve(totals, -1)
                     self._uncommit(replayed, year)
                 for payment in replayed.payments:
+                    yield from self._check_certain(leaf, payment)
                     yield from self._step(leaf, payment, "cancelled", on_day=data["on_day"])
         elif isinstance(content, AdviceContent):
             if name == "sign":
@@ -298,6 +302,8 @@ class Replay:
             yield from self.dispatch.called(leaf, payment.state)
         elif leaf.kind == "payment.answered":
             yield from self.dispatch.answered(leaf)
+            if payment.state == "rejected" and data["meaning"] in CONTRADICTIONS:
+                self._contradicted.add(payment.id)
         if data["to"] == "":  # an answer that changes nothing, or a further call
             return
         if data["n"] != payment.state_n + 1 or data["from"] != payment.state:
@@ -316,6 +322,11 @@ class Replay:
             reason_c=data["reason"],
             journal_id=data["journal"],
         )
+
+    def _check_certain(self, leaf: Leaf, payment: str) -> Iterator[Finding]:
+        """What the bank has said both no and yes of is neither cancelled nor made again."""
+        if self._by_two and payment in self._contradicted:
+            yield _of(leaf, "step_not_allowed", f"{payment} was rejected, and contradicted since")
 
     def _check_settled(self, leaf: Leaf, payment: StoredPayment) -> Iterator[Finding]:
         """A person's word on what may be with the bank is two persons' (D15)."""
@@ -353,6 +364,8 @@ class Replay:
     def _resent(self, leaf: Leaf) -> Iterator[Finding]:
         data = leaf.data
         before = self.payments[data["resends"]]
+        self._by_two = self._by_two or (leaf.kind == "payment.moved" and leaf.version > 1)
+        yield from self._check_certain(leaf, before.id)
         if data["payment"] != payment_reference(data["year"], data["serial"]):
             yield _of(leaf, "number_gap", f"{data['payment']} is not serial {data['serial']}")
         yield from self._next(leaf, data["year"], PAYMENT_SERIES, data["serial"])

@@ -4,7 +4,8 @@ A person's word on a payment that may be with the bank takes two persons.
 A step out of `unknown`, or of an order that left by the bank's interface, stands on one of three: an
 answer of the bank (`payment_answer`), the call itself (`payment_call`), or a row of
 `payment_settlement`, which names two reconcilers and the evidence. To doubt a payment takes nothing.
-Steps that were taken before this revision stay as they are.
+Steps that were taken before this revision stay as they are. Another attempt, and a cancellation, ask
+that what went before is certainly unpaid: recalled, or rejected and not contradicted by the bank since.
 """
 
 from __future__ import annotations
@@ -36,6 +37,14 @@ _OF_THIS_STEP = (
     " AND x.leaf_index = NEW.leaf_index"
 )
 
+# Of a payment p that the bank rejected: it has said something else since.
+_CONTRADICTED = (
+    "(p.state = 'rejected' AND EXISTS (SELECT 1 FROM payment_answer a JOIN payment_move m"
+    " ON m.government = a.government AND m.payment_id = a.payment_id AND m.n = p.state_n"
+    " WHERE a.government = p.government AND a.payment_id = p.id AND a.leaf_index > m.leaf_index"
+    " AND a.meaning IN ('done', 'returned', 'conflict')))"
+)
+
 # As in 0003: name, table, what it says, condition under which the row is refused.
 RULES: tuple[tuple[str, str, str, str], ...] = (
     (
@@ -57,6 +66,21 @@ RULES: tuple[tuple[str, str, str, str], ...] = (
         f" AND NOT (NEW.state_from = 'queued' AND NEW.state_to = 'sent' AND EXISTS (SELECT 1 {_OF_THIS_STEP.format('payment_call')}))"
         f" AND NOT EXISTS (SELECT 1 {_OF_THIS_STEP.format('payment_settlement')} AND x.n = NEW.n"
         " AND x.confirmed_by = NEW.person_id AND x.evidence_sha256 = NEW.evidence_sha256)",
+    ),
+    (
+        "payment_again",
+        "payment",
+        "another attempt follows one that is certainly unpaid, or came back",
+        "NEW.attempt > 1 AND NOT EXISTS (SELECT 1 FROM payment p WHERE p.government = NEW.government AND p.document_id = NEW.document_id"
+        " AND p.payee_n = NEW.payee_n AND p.attempt = NEW.attempt - 1 AND p.state IN ('rejected', 'returned', 'recalled')"
+        f" AND NOT {_CONTRADICTED})",
+    ),
+    (
+        "document_move_cancel_unpaid",
+        "document_move",
+        "an SP2D is cancelled while nothing of it has left",
+        "NEW.move = 'cancel' AND EXISTS (SELECT 1 FROM payment p WHERE p.government = NEW.government AND p.document_id = NEW.document_id"
+        f" AND (p.state NOT IN ('held', 'recalled', 'rejected') OR {_CONTRADICTED}))",
     ),
 )
 

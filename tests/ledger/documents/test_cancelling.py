@@ -5,13 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
 
+from api.engine import begin, make_engine
+from ledger.documents import dispatch_store
 from ledger.documents.bank_outcomes import ResendPayment
 from ledger.documents.journals import RETUR_ACCOUNT
 from ledger.documents.receipts import BookReceipt, ReceiptLine
 from ledger.documents.rerouting import RecallPayment, ReroutePayments
 from ledger.documents.sp2d import CancelSp2d, RequestCancelSp2d
 from tests.builders import BANK, SKPD, TODAY
+from tests.databases import Database
 from tests.ledger.documents.office import LINE, Office
 from tests.ledger.documents.test_dispatching import (
     OPENING,
@@ -186,3 +191,58 @@ def test_rejection_that_the_bank_contradicts_is_not_paid_again(office: Office) -
         code,
         values["state"],
     )
+
+
+_ANOTHER = (
+    "INSERT INTO payment SELECT government, 'P26-00000099', document_id, payee_n, 2, '', 'P26-00000099',"
+    " bank_account, name_c, bank_code, account_c, amount_sen, recognition, basis, '', 0"
+    " FROM payment WHERE id = :p AND government = :g"
+)
+_CANCEL = (
+    "INSERT INTO document_move SELECT government, document_id, n + 1, 'cancel', state_to, 'cancelled',"
+    " 'kuasa-2', 'deputy_treasurer', '', on_day, reason_c, checks, envelope, nonce, NULL, leaf_index"
+    " FROM document_move m WHERE government = :g AND move = 'request_cancel'"
+)
+
+
+@pytest.mark.parametrize(
+    ("story", "sql", "rule"),
+    [
+        (_contradicted, _ANOTHER, "payment_again"),
+        (_doubted, _ANOTHER, "payment_again"),
+        (_contradicted, _CANCEL, "document_move_cancel_unpaid"),
+        (_returned, _CANCEL, "document_move_cancel_unpaid"),
+    ],
+)
+def test_database_refuses_to_pay_again_or_cancel_what_may_have_left(
+    on_cair: Office, office_database: Database, story: Story, sql: str, rule: str
+) -> None:
+    """Raw SQL of the owner meets the same rules as the code."""
+    (payment,) = queued(on_cair)
+    story(on_cair, payment)
+    document = on_cair.scalar("SELECT document_id FROM payment WHERE government = :government")
+    on_cair.do(RequestCancelSp2d("maker", document, "Salah"))
+    owner = make_engine(office_database.owner_url)
+    try:
+        with pytest.raises(DBAPIError) as refused, begin(owner) as conn:
+            conn.execute(text(sql), {"p": payment, "g": on_cair.government})
+        assert f"rkud:{rule} " in str(refused.value.orig)
+    finally:
+        owner.dispose()
+
+
+def test_fsck_names_an_attempt_at_what_the_bank_contradicted(
+    on_issue: Office, office_database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where neither code nor database refused it, the log still tells."""
+    (payment,) = queued(on_issue)
+    _contradicted(on_issue, payment)
+    owner = make_engine(office_database.owner_url)
+    of_table = " ON payment" if owner.dialect.name == "postgresql" else ""
+    with begin(owner) as conn:
+        conn.execute(text(f"DROP TRIGGER payment_again{of_table}"))
+    owner.dispose()
+    monkeypatch.setattr(dispatch_store, "contradicted", lambda *_: set())
+    on_issue.do(ResendPayment("maker-2", payment, "Ralat"))
+
+    assert ["step_not_allowed"] == [finding.code for finding in on_issue.findings()]
