@@ -3,8 +3,8 @@ Calls of the bank: when it may be called for a payment, what an answer does to i
 
 Pure. A call is one request to pay. Nobody may be paid twice, so a second call needs that the bank
 said of the first one, plainly, that nothing was done and that it may be sent again (`retry`).
-Whatever isn't a clear answer leaves the payment `unknown`; it leaves that state by the bank's word or
-by the statement, never by a clock.
+Whatever isn't a clear answer leaves the payment `unknown`; it leaves that state by the bank's word,
+by the statement, or by two reconcilers (`settling`), never by a clock.
 
     meaning       sent         accepted     unknown      paid
     done          paid         paid         paid         -

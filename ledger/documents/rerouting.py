@@ -5,7 +5,7 @@ A government that has lost confidence in the bank of its RKUD pays what is still
 another one. Each payment is recalled and a new attempt held in its place, under a new reference, so
 the history shows both; the new one leaves by an advice list that two other persons sign.
 
-What it books, where `recalled` alone books nothing (an SP2D may still be cancelled then):
+What it books, where `recalled` alone books nothing (`cancelling` takes either back):
 
     recognition / basis      the old attempt                     the new attempt
     on_issue / order, retur  Dr KD (old) / Cr Utang Retur        owed: booked when its list is signed
