@@ -103,6 +103,16 @@ def _compare_schema(conn: Connection) -> Iterator[Finding]:
             yield Finding(f"{kind}_changed", f"{kind} {name} has another text", have[key][2], name)
 
 
+#: Migrations that make frozen tables or tables of counters.
+_MIGRATIONS: Final = (
+    "0001_books",
+    "0002_statements",
+    "0004_dispatch",
+    "0005_deliveries",
+    "0006_settling",
+)
+
+
 def _postgresql_triggers() -> set[tuple[str, str]]:
     """(table, trigger) pairs that the migrations make for tables that are frozen or keep their keys."""
     wanted: set[tuple[str, str]] = {
@@ -111,15 +121,13 @@ def _postgresql_triggers() -> set[tuple[str, str]]:
         ("journal", "journal_new"),
         ("private_value", "private_value_frozen"),
     }
-    made = {
-        name[:4]: import_module(f"api.migrations.versions.{name}")
-        for name in ("0001_books", "0002_statements", "0004_dispatch", "0005_deliveries")
-    }
+    made = {name[:4]: import_module(f"api.migrations.versions.{name}") for name in _MIGRATIONS}
     for migration in made.values():
         wanted |= {(table, f"{table}_frozen") for table in migration.FROZEN}
     for table in (*made["0001"].COUNTERS, *made["0004"].COUNTERS):
         wanted |= {(table, f"{table}_kept"), (table, f"{table}_fixed")}
-    wanted |= {(table, name) for name, table, _, _ in made["0004"].RULES}
+    for migration in (made["0004"], made["0006"]):
+        wanted |= {(table, name) for name, table, _, _ in migration.RULES}
     return wanted
 
 

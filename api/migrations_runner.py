@@ -21,10 +21,14 @@ def _config() -> Config:
 
 
 def upgrade(
-    owner_url: str, app_role: str | None = "rkud_app", reader_role: str | None = "rkud_reader"
+    owner_url: str,
+    app_role: str | None = "rkud_app",
+    reader_role: str | None = "rkud_reader",
+    *,
+    revision: str = "head",
 ) -> None:
     """
-    Run all migrations that are missing, in one transaction.
+    Run all migrations that are missing, in one transaction; up to *revision*.
 
     *owner_url* is the schema owner's on PostgreSQL, where *app_role* receives just the rights the
     application needs and *reader_role* may read (None: no such role). SQLite knows no roles.
@@ -37,7 +41,7 @@ def upgrade(
         if engine.dialect.name == "sqlite":
             conn.exec_driver_sql("BEGIN IMMEDIATE")
         config.attributes.update(connection=conn, app_role=app_role, reader_role=reader_role)
-        command.upgrade(config, "head")
+        command.upgrade(config, revision)
         conn.commit()
     engine.dispose()
 

@@ -98,7 +98,7 @@ STATUSES: Final[dict[str, int]] = {
     "no_call": 409,
     "may_be_with_bank": 409,
     "not_by_file": 409,
-    "resent_elsewhere": 409,
+    "settling_needs_two_persons": 409,
     "nothing_to_pay": 409,
     "spm_used": 409,
     "nonce_used": 409,

@@ -33,7 +33,7 @@ from audit.errors import (
     RecoveryError,
     WrongOriginError,
 )
-from audit.events import KINDS
+from audit.events import is_read
 from audit.log import Batch, instant_text, open_batch
 from audit.merkle import leaf_hash, tree_root
 from audit.note import Verifier, parse_note
@@ -272,6 +272,6 @@ def _read(tiles: TileReader, index: int) -> tuple[bytes, dict[str, Any]]:
         raise RecoveryError(f"leaf {index} of the export can't be read: {error}") from error
     if leaf_hash(body) != tiles.subtree(0, index):
         raise RecoveryError(f"leaf {index} of the export is not the one that was signed")
-    if not isinstance(leaf, dict) or KINDS.get(str(leaf.get("act"))) != leaf.get("v"):
+    if not isinstance(leaf, dict) or not is_read(leaf.get("act"), leaf.get("v")):
         raise RecoveryError(f"leaf {index} of the export is of a kind that is not known here")
     return body, leaf

@@ -24,7 +24,7 @@ from audit.canonical import Json, canonical, parse_canonical
 from audit.claims import compare_claims
 from audit.directory import ATTACHMENT_MAX, LogDirectory
 from audit.errors import AuditError, NotCanonicalError
-from audit.events import KINDS
+from audit.events import is_read
 from audit.replay_acts import Acts
 from audit.replay_disclosures import compare_disclosures
 from audit.replay_journals import Head, Journals, Line, Posted, plain_text
@@ -80,8 +80,8 @@ _SETTINGS: Final = {"chart.loaded", "entity.added", "bank_account.added", "fisca
 #: What can't be said when an act before it may be among the entries that could not be read ...
 _FOLLOWS_ACTS: Final = frozenset(
     {
-        "not_granted", "number_gap", "paid_twice", "unknown_grant", "unknown_person", "wrong_key",
-        "wrong_line", "wrong_move", "wrong_period", "wrong_proposal", "wrong_revision",
+        "not_granted", "number_gap", "paid_twice", "settled_alone", "unknown_grant",
+        "unknown_person", "wrong_key", "wrong_line", "wrong_move", "wrong_period", "wrong_proposal", "wrong_revision",
         "wrong_signature",
     }
 )  # fmt: skip
@@ -226,7 +226,7 @@ class Replay:
             return
         head = self._new_head(index, at.encode(), b"%d" % batch, _inner(by))
         self._same_government(index, government.encode())
-        if KINDS.get(act) != version:
+        if not is_read(act, version):
             name = f"{act} version {version}"
             self.unknown[name] = self.unknown.get(name, 0) + 1
             if act == "journal.posted":
@@ -240,7 +240,7 @@ class Replay:
         try:
             if act == "book.recovered":
                 self._jump(index, data)
-            self.acts.apply(index, act, by, at, data)
+            self.acts.apply(index, act, by, at, data, version)
             self.journals.people_changed()
             if act in _SETTINGS:
                 self.journals.settings_changed()

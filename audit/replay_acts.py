@@ -42,6 +42,7 @@ _DONE_BY: Final = {
     "journal.reverse": "proposal.confirmed",
     "payee.erase": "payee.erased",
     "allowance.set": "allowance.set",
+    "payment.settled": "payment.settled",
     "match.made": "match.made",
     "match.undone": "match.undone",
     "statement.superseded": "statement.superseded",
@@ -108,7 +109,7 @@ class Acts:
             "proposal.made": self._proposal_made,
             "payee.erased": self._payee_erased,
             "document.moved": self.documents.moved,
-            "payment.moved": self.documents.payment_moved,
+            "payment.settled": self.documents.payment_moved,
             "payment.rerouted": self.documents.payment_moved,
             "payment.called": self.documents.payment_called,
             "payment.answered": self.documents.payment_answered,
@@ -120,7 +121,9 @@ class Acts:
         self._base, self._origin = base, origin
         self.documents.origin = origin
 
-    def apply(self, index: int, act: str, by: str, at: str, data: dict[str, Json]) -> None:
+    def apply(
+        self, index: int, act: str, by: str, at: str, data: dict[str, Json], version: int = 1
+    ) -> None:
         """One leaf. KeyError, TypeError, ValueError or AuditError: its data has another shape."""
         if act != "book.opened" and not self.is_person(by):
             self._fail("unknown_person", f"{act} by {by!r}, who is nobody by then", index)
@@ -131,6 +134,8 @@ class Acts:
         self.documents.today = self.local_day(at)
         if (act == "book.recovered") != (self._base > 0 and index == self._base):
             self._fail("leaf_order", "a shard begins by saying what was recovered", index)
+        if act == "payment.moved":
+            self.documents.payment_recorded(index, by, data, version)
         handler = self._apply.get(act)
         if handler is not None:
             handler(index, by, act, data)
@@ -225,6 +230,9 @@ class Acts:
 
     def _policy_set(self, _index: int, _by: str, _act: str, data: dict[str, Any]) -> None:
         self.policies.append((data["name"], data["valid_from"], data["value"]))
+        if data["name"] == "channel":
+            account, _, channel = str(data["value"]).partition(" ")
+            self.documents.channels.append((data["valid_from"], account, channel))
 
     def _period_sealed(self, index: int, _by: str, _act: str, data: dict[str, Any]) -> None:
         period = (int(data["fiscal_year"]), int(data["period"]))

@@ -61,6 +61,12 @@ class _Payment:
     basis: str = "order"
     state: str = "held"
     listed: bool = False
+    #: whether the bank rejected it, and has said something else since
+    contradicted: bool = False
+    #: whether another attempt followed
+    repeated: bool = False
+    #: whether its order leaves through the bank's interface
+    by_interface: bool = False
     #: meanings of the answers to each call of the bank
     calls: list[list[str]] = field(default_factory=list)
 
@@ -74,6 +80,7 @@ _STEPS: Final[dict[str, tuple[str, ...]]] = {
     "unknown": ("accepted", "paid", "rejected", "recalled"),
     "paid": ("returned",),
     "recalled": ("cancelled",),
+    "rejected": ("cancelled",),
 }
 
 
@@ -124,6 +131,10 @@ class Documents:
         self._numbers: dict[tuple[str, str], set[str]] = {}
         self._issued: dict[tuple[str, bool], int] = {}
         self._recovering = False
+        #: (first day, bank account, how its orders leave), as set
+        self.channels: list[tuple[str, str, str]] = []
+        self._by_two = False
+        self._settled_alone = 0
         self._loose: dict[int, tuple[str, int]] = {}  # journals that no move has claimed yet
         self._signatures = 0
         self._moves = 0
@@ -189,10 +200,13 @@ class Documents:
                 if document.on_cair:
                     self.committed[bank] = self.committed.get(bank, 0) + sen
         elif data["move"] == "cancel":
+            self._take_booked_again(index, {name})
             for payment in document.payments:
                 self._step(index, payment, "cancelled")
                 made = self._payments[payment]
-                if document.on_cair:
+                if made.contradicted and self._by_two:
+                    self._fail("wrong_move", f"{payment} was rejected, and contradicted", index)
+                if document.on_cair and not made.repeated:
                     self.committed[made.bank_account] -= made.amount
             if document.on_cair:
                 self._reserve(content, -1)
@@ -208,6 +222,7 @@ class Documents:
                 if payment is None:
                     continue
                 payment.listed = True
+                payment.by_interface = self._is_by_interface(payment.bank_account, data["on_day"])
                 if (payment.document, payment.amount) != (row["sp2d"], _sen(row["net"])):
                     self._fail("wrong_move", f"the list pays another {row['payment']}", index)
                 if payment.on_cair and payment.basis == "retur":
@@ -221,6 +236,14 @@ class Documents:
                 self._fail("wrong_move", f"{len(queued)} payments of the list wait", index)
             for each in queued:
                 each.state = "sent"
+
+    def _is_by_interface(self, bank_account: str, on: str) -> bool:
+        chosen = [
+            (valid_from, n, channel)
+            for n, (valid_from, account, channel) in enumerate(self.channels)
+            if account == bank_account and valid_from <= on
+        ]
+        return bool(chosen) and max(chosen)[2] != "file"
 
     def _content(self, index: int, data: dict[str, Any]) -> dict[str, Any] | None:
         """What the document says; it must hash to the revision."""
@@ -425,8 +448,28 @@ class Documents:
             self._fail("wrong_move", f"{name}: an answer to no call", index)
             return
         payment.calls[-1].append(data["meaning"])
+        if payment.state == "rejected" and data["meaning"] in ("done", "returned", "conflict"):
+            payment.contradicted = True
         if data["to"]:
             self.payment_moved(index, by, act, data)
+
+    def payment_recorded(self, index: int, by: str, data: dict[str, Any], version: int) -> None:
+        """One person's act on a payment: version 2 and what follows it settles nothing by itself."""
+        self._by_two = self._by_two or version > 1
+        payment = self._payments.get(data["payment"])
+        if payment is not None and "resends" not in data and data["to"] != "unknown":
+            asked = payment.state in ("sent", "accepted", "paid") or (
+                payment.state == "queued" and data["to"] != "recalled"
+            )
+            if payment.state == "unknown" or (asked and payment.by_interface):
+                self._settled_alone += not self._by_two
+                if self._by_two:
+                    self._fail(
+                        "settled_alone",
+                        f"{data['payment']}, which may be with the bank, was settled by {by} alone",
+                        index,
+                    )
+        self.payment_moved(index, by, "payment.moved", data)
 
     def payment_moved(self, index: int, _by: str, act: str, data: dict[str, Any]) -> None:
         """What the bank said of a payment, or a new attempt at it."""
@@ -448,14 +491,21 @@ class Documents:
         """A new attempt at what failed, or, from another bank account, at what was recalled."""
         before = self._payments.get(data["resends"])
         failed = ("recalled",) if is_rerouted else ("rejected", "returned")
-        if before is None or before.state not in failed:
+        if before is None or before.state not in failed or (before.contradicted and self._by_two):
             self._fail("paid_twice", f"{name} repeats {data['resends']}, which stands", index)
             return
         if name in self._payments:
             self._fail("number_twice", f"payment {name} was made before", index)
         again = self._payments[name] = replace(
-            before, basis=data["basis"], state="held", calls=[], listed=False
+            before,
+            basis=data["basis"],
+            state="held",
+            calls=[],
+            listed=False,
+            by_interface=False,
+            contradicted=False,
         )
+        before.repeated = True
         if is_rerouted:
             again.bank_account = data["bank_account"]
             self._move_commitment(before, again)
@@ -555,6 +605,11 @@ class Documents:
             verdict.proven.append(
                 f"{self._signatures} officers' signatures verify under keys enrolled in the log, over"
                 " the revision, amounts and payees of what they approved"
+            )
+        if self._settled_alone:
+            verdict.not_checked.append(
+                f"{self._settled_alone} payments that may have been with the bank were settled by one"
+                " person's word, before two were asked for"
             )
         if foreign:
             verdict.not_checked.append(

@@ -50,6 +50,7 @@ _LEAF_OF: Final = {
     "journal.reverse": "proposal.confirmed",
     "payee.erase": "payee.erased",
     "allowance.set": "allowance.set",
+    "payment.settled": "payment.settled",
 }
 
 

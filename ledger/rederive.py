@@ -31,6 +31,7 @@ class Leaf:
     by: str
     at: str
     data: Mapping[str, Any]
+    version: int = 1
 
 
 class Rederived(NamedTuple):
@@ -61,8 +62,14 @@ def read_leaves(
             act = None
         if isinstance(act, dict) and isinstance(act.get("data"), dict):
             said: Mapping[str, Any] = act
+            version = act.get("v")
             yield Leaf(
-                row.idx, str(act.get("act")), str(act.get("by")), str(act.get("at")), said["data"]
+                index=row.idx,
+                kind=str(act.get("act")),
+                by=str(act.get("by")),
+                at=str(act.get("at")),
+                data=said["data"],
+                version=version if isinstance(version, int) else 0,
             )
         else:
             yield Finding(

@@ -518,6 +518,19 @@ payment_answer: Final = table(
     evidence_sha256=TEXT,
     leaf_index=INT,
 )
+#: Two reconcilers settled step *n* of a payment by hand; `evidence_sha256` is of the bank's file or
+#: letter. The row stands before the step.
+payment_settlement: Final = table(
+    "payment_settlement",
+    government=TEXT,
+    payment_id=TEXT,
+    n=INT,
+    proposal_id=TEXT,
+    proposed_by=TEXT,
+    confirmed_by=TEXT,
+    evidence_sha256=TEXT,
+    leaf_index=INT,
+)
 number_series: Final = table(
     "number_series", government=TEXT, fiscal_year=INT, series=TEXT, last=INT
 )

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
-from sqlalchemy import Connection, and_, func, select, text
+from sqlalchemy import Connection, Table, and_, func, select, text
 
 from audit import bulk
 from ledger import tables as lt
@@ -165,9 +165,16 @@ def list_deliveries(
     limit: int = 100,
 ) -> Listed:
     """Intraday reports and advices in the order they were taken in, from the one after id *after*."""
-    column = t.delivery.c
+    return _of_account(conn, t.delivery, government, bank_account, after=after, limit=limit)
+
+
+def _of_account(
+    conn: Connection, table: Table, government: str, bank_account: str, *, after: int, limit: int
+) -> Listed:
+    """Rows of *table* by id, of one account or ("") of all, from the one after id *after*."""
+    column = table.c
     query = (
-        select(t.delivery)
+        select(table)
         .where(column.government == government, column.id > after)
         .order_by(column.id)
         .limit(limit)
@@ -245,16 +252,9 @@ def list_runs(
     limit: int = 100,
 ) -> Listed:
     """Runs by id, from the one after id *after*."""
-    column = t.reconciliation_run.c
-    query = (
-        select(t.reconciliation_run)
-        .where(column.government == government, column.id > after)
-        .order_by(column.id)
-        .limit(limit)
+    return _of_account(
+        conn, t.reconciliation_run, government, bank_account, after=after, limit=limit
     )
-    if bank_account:
-        query = query.where(column.bank_account == bank_account)
-    return [dict(row._mapping) for row in conn.execute(query)]
 
 
 def list_matches(

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from itertools import combinations
 from typing import Final
 
 from sqlalchemy import func, select
@@ -33,6 +34,7 @@ from reconciliation.decisions import (
 from reconciliation.entries import Filled, fill_entries
 from reconciliation.exceptions import cut_of, last_closing_on, prove
 from reconciliation.keys import SEVERAL
+from reconciliation.netting import NETTED, net_groups
 from reconciliation.position import Proof
 from reconciliation.queries import MatchRow, match_rows, suggestion_rows
 from reconciliation.stages import (
@@ -149,6 +151,8 @@ class _Run:
                 )
             )
 
+        # First, because it knows what the exact stages can only call ambiguous.
+        write(NETTED, self._netted(undone))
         for stage in EXACT_STAGES:
             pairs = exact_pairs(conn, government, self.account, stage, ambiguous)
             write(stage.name, self._decisions(stage.name, pairs, undone, amounts))
@@ -254,6 +258,39 @@ class _Run:
             and pair.reversal not in ambiguous.entries
             and not undone.holds(("book", pair.original), ("book", pair.reversal))
         ]
+
+    def _netted(self, undone: Undone) -> list[Decision]:
+        """Payments that the bank booked more than once or gave back, each with all that names it."""
+        groups = net_groups(
+            self.session.conn,
+            self.session.government,
+            self.account,
+            min(self.through, self.reported),
+        )
+        decisions = []
+        for group in groups:
+            taken = group.open_items()
+            if any(
+                undone.holds((a.side, a.item), (b.side, b.item)) for a, b in combinations(taken, 2)
+            ):
+                continue
+            days = [each.day for each in taken if each.side == "bank"]
+            decisions.append(
+                Decision(
+                    stage=NETTED,
+                    status="auto",
+                    members=tuple((each.side, each.item, each.amount_sen) for each in taken),
+                    evidence={
+                        "amount": sen_text(group.amount_sen),
+                        "bank_from": min(days),
+                        "bank_on": max(days),
+                        "key": group.key,
+                        "state": group.state,
+                    },
+                    runner_up=0,
+                )
+            )
+        return decisions
 
     def _keep_outcome(
         self, run_id: int, proof: Proof, counts: dict[str, int], suggested: Sequence[Pair]

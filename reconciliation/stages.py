@@ -31,7 +31,7 @@ __all__ = [
 ]
 
 #: Changes with every change of what a stage decides.
-RULE_VERSION: Final = "1"
+RULE_VERSION: Final = "2"
 
 
 class Stage(NamedTuple):

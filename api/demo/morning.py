@@ -1,9 +1,9 @@
 """
 The next morning: what the bank did otherwise yesterday is booked, matched by hand, or paid again.
 
-A fee and interest are booked, an unknown credit goes to suspense; a rejection cancels itself out; of
-a double debit one is the payment, the other waits for the bank's correction. Payees whose money came
-back are paid again to a corrected account.
+A fee and interest are booked, an unknown credit goes to suspense; a rejection cancels itself out. A
+double debit waits for the bank's correction, which the next run explains with it. Payees whose money
+came back are paid again to a corrected account.
 """
 
 from __future__ import annotations
@@ -20,8 +20,6 @@ __all__ = ["settle_yesterday"]
 
 _REASONS: Final = {
     "rejection": "Tolakan bank: dibukukan keluar dan kembali",
-    "twin": "Debit pertama dari debit ganda",
-    "correction": "Debit ganda dan koreksinya",
 }
 _INTEREST: Final = {"lo_account": "7.1.04.05.01.0001", "lra_account": "4.1.04.05.01.0001"}
 
@@ -69,8 +67,6 @@ async def _match(api: Api, office: Office, finding: Finding) -> None:
     """By hand, by two reconcilers: even to the sen, or it is refused."""
     lines = [each.id for each in finding.items if each.side == "bank"]
     entries = [each.id for each in finding.items if each.side == "book"]
-    if finding.name == "twin":
-        lines = lines[: len(entries)]  # the other debit waits for the bank's correction
     body = {"lines": lines, "entries": entries, "reason": _REASONS[finding.name]}
     proposed = await api.post(office.token("rekonsiliasi"), "/matches", body)
     path = f"/proposals/{proposed['proposal']}:confirm"

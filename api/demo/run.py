@@ -255,10 +255,14 @@ async def _working_day(demo: _Demo, api: Api, day: date, held_sen: int) -> None:
         f"MT940 no. {int(statement['statement_no'])}, {statement['new']:,} lines,"
         " from a process that saw only that list",
     )
+    # The twin debits of a day before, each with its correction and its payment.
+    corrected = evening.run["stages"]["netted_payment"]
     report.step(
         "matched",
-        f"{evening.run['matched']:,} exactly; recorded {evening.paid:,} paid,"
-        f" {len(evening.rejected)} rejected, {len(evening.returned)} returned",
+        f"{evening.run['matched'] - corrected:,} exactly;"
+        + (f" {corrected} double debit corrected;" if corrected else "")
+        + f" recorded {evening.paid:,} paid, {len(evening.rejected)} rejected,"
+        f" {len(evening.returned)} returned",
     )
     report.cash_position(evening, day)
     report.reconciliation(evening)

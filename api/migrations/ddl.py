@@ -19,6 +19,7 @@ __all__ = [
     "grant",
     "is_postgresql",
     "postgresql_function",
+    "row_rule",
     "sqlite_trigger",
     "statement_trigger",
 ]
@@ -135,6 +136,29 @@ def postgresql_function(name: str, declare: str, body: str) -> None:
         f"CREATE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql {_PLANNER} AS $body$\n"
         f"DECLARE {declare}\nBEGIN\n{body}\nRETURN NULL;\nEND $body$"
     )
+
+
+def row_rule(name: str, table: str, verb: str, says: str, condition: str) -> None:
+    """Refuse a row of *table* where *condition* (over NEW and OLD, one text for both engines) holds."""
+    says = says.replace("'", "''")
+    if not is_postgresql():
+        sqlite_trigger(
+            name,
+            f"BEFORE {verb} ON {table}",
+            f"SELECT RAISE(ABORT, 'rkud:{name} {says}') WHERE {condition};",
+        )
+        return
+    # The planner must stay on the indexes while the tables are young.
+    execute(
+        f"CREATE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT"
+        " SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $body$\n"
+        f"BEGIN\nIF {condition} THEN RAISE EXCEPTION 'rkud:{name} {says}'"
+        " USING ERRCODE = 'integrity_constraint_violation'; END IF;\nRETURN NEW;\nEND $body$"
+    )
+    execute(
+        f"CREATE TRIGGER {name} BEFORE {verb} ON {table} FOR EACH ROW EXECUTE FUNCTION {name}()"
+    )
+    execute(f"ALTER TABLE {table} ENABLE ALWAYS TRIGGER {name}")
 
 
 def statement_trigger(name: str, table: str, function: str, new_rows: str) -> None:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
-from typing import Annotated, Any, Final
+from dataclasses import asdict, dataclass
+from typing import Annotated, Any, Final, TypedDict
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Depends, Query
 from pydantic import ConfigDict, Field
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
@@ -278,52 +278,59 @@ def get_open_items(
     )
 
 
-def _page(rows: list[dict[str, Any]], limit: int) -> dict[str, Any]:
-    return {
-        "rows": [with_money(row) for row in rows],
-        "next": rows[-1]["id"] if len(rows) == limit else None,
-    }
+class _Narrow(TypedDict):
+    bank_account: str
+    after: int
+    limit: int
+
+
+@dataclass(frozen=True)
+class _Page:
+    """Which part of a list: of one account or ("") of all, from the row after id `after`."""
+
+    account: Annotated[str, Query(max_length=40)] = ""
+    after: Place = 0
+    limit: Limit = 100
+
+    def narrow(self) -> _Narrow:
+        """The same as the readers of lists take it."""
+        return {"bank_account": self.account, "after": self.after, "limit": self.limit}
+
+    def of(self, rows: list[dict[str, Any]]) -> dict[str, Any]:
+        """The answer: the rows, and where the next page begins."""
+        return {
+            "rows": [with_money(row) for row in rows],
+            "next": rows[-1]["id"] if len(rows) == self.limit else None,
+        }
+
+
+Page = Annotated[_Page, Depends()]
 
 
 @router.get("/statements", responses=responses(*ASKING), summary="List statements")
 def get_statements(
     books: Books,
     _caller: Asker,
-    account: Annotated[str, Query(max_length=40)] = "",
+    asked: Page,
     status: Annotated[str, Query(max_length=40)] = "",
-    after: Place = 0,
-    limit: Limit = 100,
 ) -> dict[str, Any]:
     """In the order they were taken in, with what supersedes what."""
-    rows = queries.list_statements(
-        books.conn, books.government, bank_account=account, status=status, after=after, limit=limit
-    )
-    return _page(rows, limit)
+    rows = queries.list_statements(books.conn, books.government, status=status, **asked.narrow())
+    return asked.of(rows)
 
 
 @router.get("/deliveries", responses=responses(*ASKING), summary="List reports and advices")
-def get_deliveries(
-    books: Books,
-    _caller: Asker,
-    account: Annotated[str, Query(max_length=40)] = "",
-    after: Place = 0,
-    limit: Limit = 100,
-) -> dict[str, Any]:
+def get_deliveries(books: Books, _caller: Asker, asked: Page) -> dict[str, Any]:
     """Intraday reports and advices in the order they were taken in."""
-    rows = queries.list_deliveries(
-        books.conn, books.government, bank_account=account, after=after, limit=limit
-    )
-    return _page(rows, limit)
+    return asked.of(queries.list_deliveries(books.conn, books.government, **asked.narrow()))
 
 
 @router.get("/provisional-lines", responses=responses(*ASKING), summary="List provisional lines")
 def get_provisional_lines(
     books: Books,
     caller: Asker,
-    account: Annotated[str, Query(max_length=40)] = "",
+    asked: Page,
     confirmed: bool | None = None,
-    after: Place = 0,
-    limit: Limit = 100,
 ) -> dict[str, Any]:
     """
     What reports and advices told of, by id: `awaiting` the end-of-day statement, `confirmed` by a
@@ -332,83 +339,56 @@ def get_provisional_lines(
     found = provisional_lines(
         books.conn,
         books.government,
-        bank_account=account,
         is_confirmed=confirmed,
-        after=after,
-        limit=limit,
+        **asked.narrow(),
     )
-    page = _page([each._asdict() for each in found], limit)
+    page = asked.of([each._asdict() for each in found])
     commitments = [each.narrative_c for each in found]
     return {**page, "texts": texts_for(books, caller, commitments)}
 
 
 @router.get("/back-dated-lines", responses=responses(*ASKING), summary="List back-dated lines")
-def get_back_dated_lines(
-    books: Books,
-    _caller: Asker,
-    account: Annotated[str, Query(max_length=40)] = "",
-    after: Place = 0,
-    limit: Limit = 100,
-) -> dict[str, Any]:
+def get_back_dated_lines(books: Books, _caller: Asker, asked: Page) -> dict[str, Any]:
     """Lines booked on a day that an earlier statement had closed, by id."""
-    found = back_dated_lines(
-        books.conn, books.government, bank_account=account, after=after, limit=limit
-    )
-    return _page([{"id": each.line, **each._asdict()} for each in found], limit)
+    found = back_dated_lines(books.conn, books.government, **asked.narrow())
+    return asked.of([{"id": each.line, **each._asdict()} for each in found])
 
 
 @router.get("/bank-lines", responses=responses(*ASKING), summary="List bank lines")
 def get_lines(
     books: Books,
     caller: Asker,
-    account: Annotated[str, Query(max_length=40)] = "",
+    asked: Page,
     booked_from: Annotated[str, Query(max_length=10)] = "",
     booked_to: Annotated[str, Query(max_length=10)] = "",
     is_open: Annotated[bool | None, Query(alias="open")] = None,
-    after: Place = 0,
-    limit: Limit = 100,
 ) -> dict[str, Any]:
     """By id; narratives go to those who may see private values."""
     narrow = queries.LineFilter(booked_from=booked_from, booked_to=booked_to, is_open=is_open)
-    rows = queries.list_lines(
-        books.conn, books.government, bank_account=account, narrow=narrow, after=after, limit=limit
-    )
-    page = _page(rows, limit)
+    rows = queries.list_lines(books.conn, books.government, narrow=narrow, **asked.narrow())
+    page = asked.of(rows)
     commitments = [str(v) for row in rows for k, v in row.items() if k.endswith("_c") and v]
     return {**page, "texts": texts_for(books, caller, commitments)}
 
 
 @router.get("/reconciliations", responses=responses(*ASKING), summary="List runs")
-def get_runs(
-    books: Books,
-    _caller: Asker,
-    account: Annotated[str, Query(max_length=40)] = "",
-    after: Place = 0,
-    limit: Limit = 100,
-) -> dict[str, Any]:
+def get_runs(books: Books, _caller: Asker, asked: Page) -> dict[str, Any]:
     """In order."""
-    rows = queries.list_runs(
-        books.conn, books.government, bank_account=account, after=after, limit=limit
-    )
-    return _page(rows, limit)
+    return asked.of(queries.list_runs(books.conn, books.government, **asked.narrow()))
 
 
 @router.get("/matches", responses=responses(*ASKING), summary="List matches")
 def get_matches(
     books: Books,
     _caller: Asker,
-    account: Annotated[str, Query(max_length=40)] = "",
+    asked: Page,
     run: OptionalPlace = None,
-    after: Place = 0,
-    limit: Limit = 100,
 ) -> dict[str, Any]:
     """With their members."""
-    rows = queries.list_matches(
-        books.conn, books.government, bank_account=account, run=run, after=after, limit=limit
-    )
+    rows = queries.list_matches(books.conn, books.government, run=run, **asked.narrow())
     for row in rows:
         row["members"] = [with_money(dict(member)) for member in row["members"]]
-    return _page(rows, limit)
+    return asked.of(rows)
 
 
 @router.get(

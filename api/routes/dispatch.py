@@ -78,7 +78,8 @@ async def hold(
     runtime: RuntimeDep, key: Key, caller: Asker, reference: str, body: ReasonBody
 ) -> Response:
     """Roles `deputy_treasurer`, `sp2d_verifier`, `reconciler`, `dispatcher`."""
-    return await _hold(runtime, key, caller, reference, body, held=True)
+    path = f"payments/{reference}:hold"
+    return await _switch(runtime, key, caller, HoldPayment, reference, body, path, on=True)
 
 
 @router.post("/payments/{reference}:release", **_ACT, summary="Let a held order go")
@@ -86,20 +87,23 @@ async def release(
     runtime: RuntimeDep, key: Key, caller: Asker, reference: str, body: ReasonBody
 ) -> Response:
     """Role `deputy_treasurer`."""
-    return await _hold(runtime, key, caller, reference, body, held=False)
+    path = f"payments/{reference}:release"
+    return await _switch(runtime, key, caller, HoldPayment, reference, body, path, on=False)
 
 
-async def _hold(
-    runtime: Runtime, key: str, caller: Any, reference: str, body: ReasonBody, *, held: bool
+async def _switch(
+    runtime: Runtime,
+    key: str,
+    caller: Any,
+    kind: type[HoldPayment | PauseDispatch],
+    of: str,
+    body: ReasonBody,
+    path: str,
+    *,
+    on: bool,
 ) -> Response:
-    name = "hold" if held else "release"
-    command = HoldPayment(
-        caller.person,
-        reference,
-        held,
-        body.reason,
-        once(key, f"payments/{reference}:{name}", body),
-    )
+    """Keep one order, or a bank account's orders, back (*on*) or let them go."""
+    command = kind(caller.person, of, on, body.reason, once(key, path, body))
     return await submit(runtime, caller.government, command)
 
 
@@ -157,7 +161,8 @@ async def pause(
     runtime: RuntimeDep, key: Key, caller: Asker, bank_account: str, body: ReasonBody
 ) -> Response:
     """Roles `deputy_treasurer`, `sp2d_verifier`, `reconciler`, `dispatcher`."""
-    return await _pause(runtime, key, caller, bank_account, body, paused=True)
+    path = f"dispatch/{bank_account}:pause"
+    return await _switch(runtime, key, caller, PauseDispatch, bank_account, body, path, on=True)
 
 
 @router.post("/dispatch/{bank_account}:resume", **_ACT, summary="Go on sending")
@@ -165,21 +170,8 @@ async def resume(
     runtime: RuntimeDep, key: Key, caller: Asker, bank_account: str, body: ReasonBody
 ) -> Response:
     """Role `deputy_treasurer`."""
-    return await _pause(runtime, key, caller, bank_account, body, paused=False)
-
-
-async def _pause(
-    runtime: Runtime, key: str, caller: Any, bank_account: str, body: ReasonBody, *, paused: bool
-) -> Response:
-    name = "pause" if paused else "resume"
-    command = PauseDispatch(
-        caller.person,
-        bank_account,
-        paused,
-        body.reason,
-        once(key, f"dispatch/{bank_account}:{name}", body),
-    )
-    return await submit(runtime, caller.government, command)
+    path = f"dispatch/{bank_account}:resume"
+    return await _switch(runtime, key, caller, PauseDispatch, bank_account, body, path, on=False)
 
 
 # --- what banks call us with -------------------------------------------------------------------------

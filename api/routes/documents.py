@@ -379,7 +379,9 @@ async def withdraw_cancel(
     return await _reasoned("withdraw-cancel", runtime, key, caller, document, body, if_match)
 
 
-@router.post("/sp2ds/{document}:cancel", **_MOVE, summary="Cancel a signed SP2D before sending")
+@router.post(
+    "/sp2ds/{document}:cancel", **_MOVE, summary="Cancel a signed SP2D of which nothing has left"
+)
 async def cancel_sp2d(
     runtime: RuntimeDep,
     key: Key,

@@ -17,6 +17,8 @@ from api.schemas import Day
 from api.schemas import Request as Body
 from ledger.documents import bank_outcomes, dispatch_queries, payment_store, queries, receipts
 from ledger.documents.errors import UnknownPaymentError
+from ledger.documents.settling import SettlePayment
+from ledger.proposals import Propose
 
 router = APIRouter(
     prefix="/v1/governments/{government}", tags=["payments and receipts"], route_class=StrictRoute
@@ -37,6 +39,19 @@ class OutcomeBody(Body):
     effective_on: str = ""
 
     model_config = _example(outcome="paid", on_day="2026-03-05", evidence_sha256="0" * 64)
+
+
+class SettleBody(OutcomeBody):
+    """What became of a payment that may be with the bank; the reason is always asked for."""
+
+    reason: str
+
+    model_config = _example(
+        outcome="rejected",
+        on_day="2026-03-05",
+        evidence_sha256="0" * 64,
+        reason="Surat bank 12/2026: tidak dijalankan",
+    )
 
 
 class ResendBody(Body):
@@ -109,7 +124,10 @@ _ACT: Final[dict[str, Any]] = {"status_code": 201, "responses": responses(*MOVIN
 async def record(
     runtime: RuntimeDep, key: Key, caller: Asker, reference: str, body: OutcomeBody
 ) -> Response:
-    """Role `reconciler`. A fact: booked whatever the room."""
+    """
+    Role `reconciler`. A fact: booked whatever the room. What nobody knows, or left by the bank's
+    interface, takes two (`:settle`).
+    """
     command = bank_outcomes.RecordPayment(
         caller.person,
         reference,
@@ -120,6 +138,25 @@ async def record(
         body.effective_on,
         once(key, f"payments/{reference}:record", body),
     )
+    return await submit(runtime, caller.government, command)
+
+
+@router.post(
+    "/payments/{reference}:settle", **_ACT, summary="Propose what became of an unclear payment"
+)
+async def settle(
+    runtime: RuntimeDep, key: Key, caller: Asker, reference: str, body: SettleBody
+) -> Response:
+    """Role `reconciler`; another reconciler confirms (`proposals/{proposal}:confirm`)."""
+    act = SettlePayment(
+        payment=reference,
+        to=body.outcome,
+        on_day=body.on_day,
+        evidence_sha256=body.evidence_sha256,
+        reason=body.reason,
+        effective_on=body.effective_on,
+    )
+    command = Propose(caller.person, act, once(key, f"payments/{reference}:settle", body))
     return await submit(runtime, caller.government, command)
 
 

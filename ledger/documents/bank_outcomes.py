@@ -13,19 +13,26 @@ from sqlalchemy import select
 
 from ledger import tables as t
 from ledger.answers import Idempotency
-from ledger.documents import payment_store, store
+from ledger.documents import dispatch_store, payment_store, store
+from ledger.documents.attempts import add_attempt, check_last
 from ledger.documents.bodies import check_payee_form, check_sha256
-from ledger.documents.errors import DocumentMoveNotAllowedError, PaymentMoveNotAllowedError
-from ledger.documents.numbers import PAYMENT_SERIES, payment_reference
+from ledger.documents.errors import SettlingNeedsTwoPersonsError
 from ledger.documents.outcome_booking import OutcomeBooking
 from ledger.documents.payment_store import StoredPayment
-from ledger.documents.payments import OUTCOMES, check_step, next_basis, resendable
+from ledger.documents.payments import OUTCOMES, RESENDABLE, check_step, needs_two, next_basis
+from ledger.documents.store import StoredDocument
 from ledger.errors import FutureEffectiveDateError, InvalidFieldError
 from ledger.journals import check_day, check_text
 from ledger.session import Answer, Session, Wants
 from ledger.settings import Settings
 
-__all__ = ["RecordPayment", "ResendPayment"]
+__all__ = [
+    "RecordPayment",
+    "ResendPayment",
+    "check_outcome",
+    "order_of_payment",
+    "payment_before",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +43,8 @@ class RecordPayment:
     *outcome* is sent, accepted, paid, rejected, returned, recalled or unknown; *on_day* the bank's
     day; *evidence_sha256* the digest of what says so (statement file, advice, answer of the bank).
     *effective_on* is the day it is booked, *on_day* if empty: another one where that period is
-    sealed.
+    sealed. What nobody knows, or left by the bank's interface, takes two (`settling`); one person may
+    always doubt it.
     """
 
     by: str
@@ -55,18 +63,13 @@ class RecordPayment:
     def apply(self, session: Session) -> Answer:
         """Raises LedgerError."""
         session.settings.require(self.by, "reconciler", session.today)
-        check_day("on_day", self.on_day)
-        if self.on_day > session.today:
-            raise FutureEffectiveDateError(effective_on=self.on_day, today=session.today)
-        check_sha256("evidence_sha256", self.evidence_sha256)
         check_text("reason", self.reason, most=1_000)
-        if self.outcome not in OUTCOMES:
-            raise InvalidFieldError("outcome", f"is one of {', '.join(OUTCOMES)}", self.outcome)
-        payment = payment_store.get(session.conn, session.government, self.payment_reference)
-        check_step(payment.id, payment.state, self.outcome)
-        document = store.get_document(
-            session.conn, session.government, payment.document_id, "sp2d", content=False
-        )
+        check_outcome(session, self.outcome, self.on_day, self.evidence_sha256)
+        payment = payment_before(session, self.payment_reference, self.outcome)
+        channel = dispatch_store.channel_of_payment(session.conn, session.government, payment.id)
+        if needs_two(payment.state, self.outcome, channel):
+            raise SettlingNeedsTwoPersonsError(payment=payment.id, state=payment.state)
+        document = order_of_payment(session, payment)
         journal_id = OutcomeBooking(
             session, payment, document, self.outcome, self.by, self.effective_on or self.on_day
         ).book()
@@ -139,7 +142,14 @@ class ResendPayment:
         if self.name or self.bank_code or self.account:
             check_payee_form("payee", self.name, self.bank_code, self.account)
         before = payment_store.get(session.conn, session.government, self.payment_reference)
-        self._check(session, before)
+        check_last(
+            session,
+            before,
+            order_of_payment(session, before),
+            move="resend",
+            outcome="resent",
+            states=RESENDABLE,
+        )
         y = t.payee.c
         subject = session.conn.execute(
             select(y.subject).where(
@@ -154,45 +164,15 @@ class ResendPayment:
             account_c = session.private("payee_account", self.account, subject=subject)
             bank_code = self.bank_code
         reason_c = session.private("reason", self.reason, subject=f"payment:{before.id}")
-        year = int(session.today[:4])
-        serial = store.last_serial(session, year, PAYMENT_SERIES) + 1
-        reference = payment_reference(year, serial)
-        payment = before._replace(
-            id=reference,
-            partner_reference=reference,
-            attempt=before.attempt + 1,
-            advice_list_id="",
+        changed = before._replace(
             name_c=name_c,
             bank_code=bank_code,
             account_c=account_c,
             basis=next_basis(before.state, before.basis, before.recognition),
-            state="",
-            state_n=0,
         )
-        leaf = session.batch.leaf(
-            "payment.moved",
-            self.by,
-            {
-                "payment": payment.id,
-                "n": 1,
-                "from": "",
-                "to": "held",
-                "on_day": session.today,
-                "evidence_sha256": "",
-                "reason": reason_c,
-                "journal": None,
-                "resends": before.id,
-                "attempt": payment.attempt,
-                "year": year,
-                "serial": serial,
-                "name": payment.name_c,
-                "bank_code": payment.bank_code,
-                "account": payment.account_c,
-                "basis": payment.basis,
-            },
+        payment, leaf = add_attempt(
+            session, before, changed, kind="payment.moved", by=self.by, reason_c=reason_c
         )
-        store.use_serials(session, year, PAYMENT_SERIES, 1)
-        payment_store.create(session, [payment], by=self.by, leaf_index=leaf, reason_c=reason_c)
         return {
             "payment": payment.id,
             "document": payment.document_id,
@@ -203,28 +183,26 @@ class ResendPayment:
             "recorded_at": session.batch.recorded_at,
         }
 
-    def _check(self, session: Session, before: StoredPayment) -> None:
-        """It failed, it is the last attempt, and the SP2D stands."""
-        document = store.get_document(
-            session.conn, session.government, before.document_id, "sp2d", content=False
-        )
-        if document.state != "signed":
-            raise DocumentMoveNotAllowedError(
-                document=document.id, move="resend", state=document.state, allowed=[]
-            )
-        p = t.payment.c
-        later = session.conn.execute(
-            select(p.id).where(
-                p.document_id == before.document_id,
-                p.payee_n == before.payee_n,
-                p.attempt > before.attempt,
-                p.government == session.government,
-            )
-        ).scalar()
-        if not resendable(before.state) or later is not None:
-            raise PaymentMoveNotAllowedError(
-                payment=before.id,
-                state=before.state if later is None else f"{before.state}, resent as {later}",
-                outcome="resent",
-                allowed=[],
-            )
+
+def check_outcome(session: Session, outcome: str, on_day: str, evidence_sha256: str) -> None:
+    """The form of a person's word on a payment. Raises InvalidFieldError, FutureEffectiveDateError."""
+    check_day("on_day", on_day)
+    if on_day > session.today:
+        raise FutureEffectiveDateError(effective_on=on_day, today=session.today)
+    check_sha256("evidence_sha256", evidence_sha256)
+    if outcome not in OUTCOMES:
+        raise InvalidFieldError("outcome", f"is one of {', '.join(OUTCOMES)}", outcome)
+
+
+def payment_before(session: Session, reference: str, outcome: str) -> StoredPayment:
+    """The payment, where it may come to *outcome*. Raises Unknown-, PaymentMoveNotAllowedError."""
+    payment = payment_store.get(session.conn, session.government, reference)
+    check_step(payment.id, payment.state, outcome)
+    return payment
+
+
+def order_of_payment(session: Session, payment: StoredPayment) -> StoredDocument:
+    """The SP2D that it is of."""
+    return store.get_document(
+        session.conn, session.government, payment.document_id, "sp2d", content=False
+    )

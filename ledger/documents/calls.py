@@ -3,8 +3,8 @@ Calls of the bank: when it may be called for a payment, what an answer does to i
 
 Pure. A call is one request to pay. Nobody may be paid twice, so a second call needs that the bank
 said of the first one, plainly, that nothing was done and that it may be sent again (`retry`).
-Whatever isn't a clear answer leaves the payment `unknown`; it leaves that state by the bank's word or
-by the statement, never by a clock.
+Whatever isn't a clear answer leaves the payment `unknown`; it leaves that state by the bank's word,
+by the statement, or by two reconcilers (`settling`), never by a clock.
 
     meaning       sent         accepted     unknown      paid
     done          paid         paid         paid         -
@@ -23,6 +23,7 @@ from typing import Final
 __all__ = [
     "CHANNELS",
     "CHANNEL_POLICY",
+    "CONTRADICTIONS",
     "FILE",
     "MEANINGS",
     "OPEN_STATES",
@@ -79,6 +80,10 @@ _AGREES: Final[dict[str, tuple[str, ...]]] = {
     "returned": ("done", "returned", "pending", "duplicate", "retry", "unknown", "not_found"),
     "rejected": ("refused", "pending", "retry", "unknown", "not_found"),
 }
+
+
+#: What a bank may say of a payment that it rejected so that nobody knows any more.
+CONTRADICTIONS: Final = ("done", "returned", "conflict")
 
 
 def channel_of(policies: Iterable[tuple[str, str, str]], bank_account: str, on: str) -> str:

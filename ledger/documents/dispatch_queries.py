@@ -10,11 +10,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, and_, func, or_, select
+from sqlalchemy import ColumnElement, Connection, and_, or_, select
 
 from ledger import tables as t
 from ledger.documents import dispatch_store
-from ledger.documents.calls import FILE
+from ledger.documents.calls import CONTRADICTIONS, FILE
 from ledger.money import sen_text
 
 __all__ = ["AccountState", "Attention", "answers_of", "calls_of", "list_attention", "list_state"]
@@ -77,14 +77,11 @@ def list_attention(
         .correlate(t.payment)
     )
     conflict = said.where(a.meaning == "conflict").exists()
-    # A conflict of an order that was settled later, by the bank's word, has had its answer.
-    done = _last(p, ("done",))
+    # A conflict of an order that was settled later, by the bank's word or by two persons, has had its
+    # answer.
     contradiction = or_(
-        and_(p.state == "paid", _last(p, ("refused", "conflict")) > done),
-        and_(
-            p.state == "rejected",
-            _last(p, ("done", "returned", "conflict")) > _last(p, ("refused",)),
-        ),
+        and_(p.state == "paid", _said_since(p, ("refused", "conflict"))),
+        and_(p.state == "rejected", _said_since(p, CONTRADICTIONS)),
     )
     query = (
         select(
@@ -138,16 +135,26 @@ def list_attention(
     return found
 
 
-def _last(p: Any, meanings: Sequence[str]) -> ColumnElement[int]:
-    """Number of a payment's last answer of these meanings, 0 if there is none."""
-    a = t.payment_answer.c
-    last = (
-        select(func.max(a.n))
-        .where(a.government == p.government, a.payment_id == p.id, a.meaning.in_(meanings))
+def _said_since(p: Any, meanings: Sequence[str]) -> ColumnElement[bool]:
+    """Whether the bank said one of these after the payment's last step."""
+    a, m = t.payment_answer.c, t.payment_move.c
+    settled = (
+        select(m.leaf_index)
+        .where(m.government == p.government, m.payment_id == p.id, m.n == p.state_n)
         .correlate(t.payment)
         .scalar_subquery()
     )
-    return func.coalesce(last, 0)
+    return (
+        select(a.payment_id)
+        .where(
+            a.government == p.government,
+            a.payment_id == p.id,
+            a.meaning.in_(meanings),
+            a.leaf_index > settled,
+        )
+        .correlate(t.payment)
+        .exists()
+    )
 
 
 def _reason(state: str, conflict: bool, contradiction: bool) -> str:

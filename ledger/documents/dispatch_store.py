@@ -15,7 +15,7 @@ from sqlalchemy import Connection, Select, and_, bindparam, case, func, select, 
 
 from audit import bulk
 from ledger import tables as t
-from ledger.documents.calls import FILE, stage_of
+from ledger.documents.calls import CONTRADICTIONS, FILE, stage_of
 from ledger.documents.errors import MayBeWithBankError
 from ledger.documents.payment_store import CHUNK, StoredPayment, chunks
 from ledger.session import Session
@@ -35,7 +35,9 @@ __all__ = [
     "backlog",
     "calls_of",
     "channel_of_list",
+    "channel_of_payment",
     "check_not_by_file",
+    "contradicted",
     "find_due",
     "find_open",
     "orders_of",
@@ -221,6 +223,36 @@ def check_not_by_file(conn: Connection, government: str, payment: StoredPayment)
         order = orders_of(conn, government, [payment.id]).get(payment.id)
         if order is None or order.channel == FILE:
             raise MayBeWithBankError(payment=payment.id)
+
+
+def contradicted(conn: Connection, government: str, payments: Sequence[str]) -> set[str]:
+    """Those of *rejected* payments that the bank has said something else of since."""
+    a, m = t.payment_answer.c, t.payment_move.c
+    found: set[str] = set()
+    for some in chunks(payments, CHUNK):
+        settled = (
+            select(m.payment_id, func.max(m.leaf_index).label("leaf_index"))
+            .where(m.payment_id.in_(some), m.government == government)
+            .group_by(m.payment_id)
+            .subquery()
+        )
+        found |= set(
+            conn.execute(
+                select(a.payment_id).where(
+                    a.payment_id == settled.c.payment_id,
+                    a.government == government,
+                    a.leaf_index > settled.c.leaf_index,
+                    a.meaning.in_(CONTRADICTIONS),
+                )
+            ).scalars()
+        )
+    return found
+
+
+def channel_of_payment(conn: Connection, government: str, payment: str) -> str:
+    """How a payment's order leaves; empty where it has no row in the outbox."""
+    order = orders_of(conn, government, [payment]).get(payment)
+    return order.channel if order is not None else ""
 
 
 def channel_of_list(conn: Connection, government: str, advice_list: str) -> str:

@@ -38,6 +38,7 @@ _KINDS: Final = (
     "payment.held",
     "payment.moved",
     "payment.rerouted",
+    "payment.settled",
     "policy.set",
 )
 
@@ -104,6 +105,9 @@ def _check_tables(conn: Connection, government: str, replay: Replay) -> Iterator
     yield from check_rows(conn, government, t.payment, ("id",), replay.payment_rows())
     yield from check_rows(
         conn, government, t.payment_move, ("payment_id", "n"), replay.payment_moves
+    )
+    yield from check_rows(
+        conn, government, t.payment_settlement, ("payment_id", "n"), replay.settlements
     )
 
 

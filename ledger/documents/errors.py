@@ -21,7 +21,7 @@ What documents and payments refuse, by name.
     ├── MayBeWithBankError             the order's file may have been handed over
     ├── NoCallError                    the bank was never called for this payment
     ├── NotByFileError                 the list's orders leave by the bank's interface
-    ├── ResentElsewhereError           an SP2D whose recalled payment was ordered anew
+    ├── SettlingNeedsTwoPersonsError   a person's word on what may be with the bank
     ├── AlreadySoError                 held, let go, paused or going on as it is
     ├── NumberFormatError              the government's number pattern has no place for the serial
     └── TextErasedError                a private text that the act needs was erased
@@ -48,7 +48,7 @@ __all__ = [
     "PaymentKindNotSupportedError",
     "PaymentMoveNotAllowedError",
     "PaymentNotHeldError",
-    "ResentElsewhereError",
+    "SettlingNeedsTwoPersonsError",
     "SignatureRefusedError",
     "SpmNotAcceptedError",
     "SpmOutOfDateError",
@@ -116,14 +116,15 @@ class NotByFileError(DocumentError):
         )
 
 
-class ResentElsewhereError(DocumentError):
-    """What was recalled and ordered anew is owed; the new order is recalled, not the SP2D cancelled."""
+class SettlingNeedsTwoPersonsError(DocumentError):
+    """What nobody knows, or left by the bank's interface, is settled by two reconcilers (`:settle`)."""
 
-    def __init__(self, *, document: str, payment: str) -> None:
+    def __init__(self, *, payment: str, state: str) -> None:
         super().__init__(
-            f"{document} can't be cancelled: payment {payment} is another attempt at a recalled one",
-            document=document,
+            f"payment {payment} is {state} and may be with the bank: one reconciler proposes what"
+            " became of it, another confirms",
             payment=payment,
+            state=state,
         )
 
 

@@ -26,12 +26,13 @@ from ledger.documents.errors import PaymentMoveNotAllowedError
 
 __all__ = [
     "OUTCOMES",
+    "RESENDABLE",
     "STATES",
     "STEPS",
     "bank_status",
     "check_step",
+    "needs_two",
     "next_basis",
-    "resendable",
 ]
 
 STATES: Final = (
@@ -57,10 +58,13 @@ STEPS: Final[dict[str, tuple[str, ...]]] = {
     "unknown": ("accepted", "paid", "rejected", "recalled"),
     "paid": ("returned",),
     "recalled": ("cancelled",),
-    "rejected": (),
+    "rejected": ("cancelled",),
     "returned": (),
     "cancelled": (),
 }
+
+#: States after which another attempt may follow.
+RESENDABLE: Final = ("rejected", "returned")
 
 #: What a bank may be recorded to have said.
 OUTCOMES: Final = ("sent", "accepted", "paid", "rejected", "returned", "recalled", "unknown")
@@ -74,9 +78,18 @@ def check_step(payment: str, state: str, target: str) -> None:
         )
 
 
-def resendable(state: str) -> bool:
-    """Whether another attempt may follow this one."""
-    return state in ("rejected", "returned")
+def needs_two(state: str, target: str, channel: str) -> bool:
+    """
+    Whether a person's word on a payment takes a second person.
+
+    It does where the payment may be with the bank and nobody but the bank can tell: it is `unknown`,
+    or its order left by the bank's interface (*channel* is neither empty nor file). To doubt it
+    (*target* unknown) takes one: it stops whatever would follow.
+    """
+    if target == "unknown":
+        return False
+    asked = state in ("queued", "sent", "accepted", "paid")
+    return state == "unknown" or (asked and channel not in ("", "file"))
 
 
 def next_basis(state: str, basis: str, recognition: str) -> str:

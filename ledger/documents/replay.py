@@ -15,6 +15,7 @@ from typing import Any
 
 from audit.canonical import canonical_fast
 from ledger.allowances_check import Effect
+from ledger.documents.calls import CONTRADICTIONS
 from ledger.documents.content import (
     AdviceContent,
     Content,
@@ -33,7 +34,7 @@ from ledger.documents.numbers import (
     sp2d_series,
 )
 from ledger.documents.payment_store import StoredPayment
-from ledger.documents.payments import STEPS
+from ledger.documents.payments import STEPS, needs_two
 from ledger.documents.store import StoredDocument, content_rows
 from ledger.documents.withholdings import part_of
 from ledger.findings import Finding
@@ -83,6 +84,11 @@ class Replay:
     dispatch: DispatchReplay = field(default_factory=DispatchReplay)
     #: When the book went on as a new shard of its log: the instant of that batch.
     recovered_at: str = ""
+    #: Rows of `payment_settlement`; whether two persons are asked for by now (payment.moved 2).
+    settlements: Rows = field(default_factory=dict)
+    _by_two: bool = False
+    #: Rejected payments that the bank has said something else of since.
+    _contradicted: set[str] = field(default_factory=set)
 
     def take(self, leaf: Leaf) -> Iterator[Finding]:
         """Apply one leaf; findings are about the leaf itself."""
@@ -202,8 +208,9 @@ class Replay:
             elif (kind, name) == ("sp2d", "cancel"):
                 if replayed.recognition == "on_cair":
                     self._reserve(totals, -1)
-                    self._commit(bank, year, -content.net_sen)
+                    self._uncommit(replayed, year)
                 for payment in replayed.payments:
+                    yield from self._check_certain(leaf, payment)
                     yield from self._step(leaf, payment, "cancelled", on_day=data["on_day"])
         elif isinstance(content, AdviceContent):
             if name == "sign":
@@ -295,10 +302,13 @@ class Replay:
             yield from self.dispatch.called(leaf, payment.state)
         elif leaf.kind == "payment.answered":
             yield from self.dispatch.answered(leaf)
+            if payment.state == "rejected" and data["meaning"] in CONTRADICTIONS:
+                self._contradicted.add(payment.id)
         if data["to"] == "":  # an answer that changes nothing, or a further call
             return
         if data["n"] != payment.state_n + 1 or data["from"] != payment.state:
             yield _of(leaf, "step_not_allowed", f"{payment.id} stands at {payment.state}")
+        yield from self._check_settled(leaf, payment)
         if data["to"] == "paid" and payment.recognition == "on_cair":
             self._paid(payment)
         if (data["to"], payment.recognition, payment.basis) == ("rejected", "on_cair", "retur"):
@@ -313,6 +323,35 @@ class Replay:
             journal_id=data["journal"],
         )
 
+    def _check_certain(self, leaf: Leaf, payment: str) -> Iterator[Finding]:
+        """What the bank has said both no and yes of is neither cancelled nor made again."""
+        if self._by_two and payment in self._contradicted:
+            yield _of(leaf, "step_not_allowed", f"{payment} was rejected, and contradicted since")
+
+    def _check_settled(self, leaf: Leaf, payment: StoredPayment) -> Iterator[Finding]:
+        """A person's word on what may be with the bank is two persons' (D15)."""
+        data = leaf.data
+        if leaf.kind == "payment.settled":
+            self.settlements[payment.id, data["n"]] = {
+                "proposal_id": data["proposal"],
+                "proposed_by": data["proposed_by"],
+                "confirmed_by": data["confirmed_by"],
+                "evidence_sha256": data["evidence_sha256"],
+                "leaf_index": leaf.index,
+            }
+            return
+        if leaf.kind != "payment.moved":
+            return
+        self._by_two = self._by_two or leaf.version > 1
+        order = self.dispatch.orders.get((payment.id,), {"channel": ""})
+        is_recall = (payment.state, data["to"]) == ("queued", "recalled")
+        if (
+            self._by_two
+            and not is_recall
+            and needs_two(payment.state, data["to"], order["channel"])
+        ):
+            yield _of(leaf, "settled_alone", f"{payment.id} was settled by {leaf.by} alone")
+
     def _recovered(self, leaf: Leaf) -> None:
         """
         Series jumped past what lost acts may have used. Payments that the book knows as open then
@@ -325,6 +364,8 @@ class Replay:
     def _resent(self, leaf: Leaf) -> Iterator[Finding]:
         data = leaf.data
         before = self.payments[data["resends"]]
+        self._by_two = self._by_two or (leaf.kind == "payment.moved" and leaf.version > 1)
+        yield from self._check_certain(leaf, before.id)
         if data["payment"] != payment_reference(data["year"], data["serial"]):
             yield _of(leaf, "number_gap", f"{data['payment']} is not serial {data['serial']}")
         yield from self._next(leaf, data["year"], PAYMENT_SERIES, data["serial"])
@@ -434,6 +475,16 @@ class Replay:
         key = (bank_account, year)
         self.committed[key] = self.committed.get(key, 0) + sen
         self.effects.append(Effect(*self._at, "", bank_account, year, sen))
+
+    def _uncommit(self, replayed: ReplayedDocument, year: int) -> None:
+        """Cancelled under `on_cair`: the last attempt at each payee says where it was committed."""
+        made = sorted((self.payments[each] for each in replayed.payments), key=lambda p: p.attempt)
+        by_account: dict[str, int] = {}
+        for payment in {payment.payee_n: payment for payment in made}.values():
+            account = payment.bank_account
+            by_account[account] = by_account.get(account, 0) + payment.amount_sen
+        for bank_account, sen in by_account.items():
+            self._commit(bank_account, year, -sen)
 
     def _next(self, leaf: Leaf, year: int, series: str, serial: int) -> Iterator[Finding]:
         due = self.series.get((year, series), 0) + 1

@@ -5,7 +5,7 @@ A government that has lost confidence in the bank of its RKUD pays what is still
 another one. Each payment is recalled and a new attempt held in its place, under a new reference, so
 the history shows both; the new one leaves by an advice list that two other persons sign.
 
-What it books, where `recalled` alone books nothing (an SP2D may still be cancelled then):
+What it books, where `recalled` alone books nothing (`cancelling` takes either back):
 
     recognition / basis      the old attempt                     the new attempt
     on_issue / order, retur  Dr KD (old) / Cr Utang Retur        owed: booked when its list is signed
@@ -17,15 +17,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
-from sqlalchemy import select
-
-from ledger import tables as t
 from ledger.answers import Idempotency
 from ledger.documents import dispatch_store, payment_store, store
-from ledger.documents.errors import DocumentMoveNotAllowedError, PaymentMoveNotAllowedError
+from ledger.documents.attempts import add_attempt, check_last
+from ledger.documents.errors import PaymentMoveNotAllowedError
 from ledger.documents.journals import retur_lines
-from ledger.documents.numbers import PAYMENT_SERIES, payment_reference
 from ledger.documents.outcome_booking import committed_in
 from ledger.documents.payment_store import StoredPayment
 from ledger.documents.store import StoredDocument
@@ -37,6 +35,8 @@ from ledger.settings import Settings
 __all__ = ["REROUTED_MAX", "RecallPayment", "ReroutePayments"]
 
 REROUTED_MAX = 1_000
+#: States in which a payment has certainly not left.
+UNSENT: Final = ("held", "queued", "recalled")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +62,7 @@ class RecallPayment:
         session.settings.require(self.by, "deputy_treasurer", session.today)
         check_text("reason", self.reason, least=1, most=1_000)
         payment = payment_store.get(session.conn, session.government, self.payment_reference)
-        _check_unsent(payment, "recalled")
+        _check_unsent(payment, "recalled", ("queued",))
         dispatch_store.check_not_by_file(session.conn, session.government, payment)
         leaf = _recall(session, payment, by=self.by, reason=self.reason)
         return {
@@ -122,18 +122,16 @@ class ReroutePayments:
 
     def _document(self, session: Session, payment: StoredPayment) -> StoredDocument:
         """The payment's SP2D, where it may be ordered anew."""
-        _check_unsent(payment, "rerouted")
+        _check_unsent(payment, "rerouted", UNSENT)
         dispatch_store.check_not_by_file(session.conn, session.government, payment)
         document = store.get_document(
             session.conn, session.government, payment.document_id, "sp2d", content=False
         )
-        _check_last(session, payment, document)
+        check_last(session, payment, document, move="reroute", outcome="rerouted", states=UNSENT)
         return document
 
     def _again(self, session: Session, before: StoredPayment, document: StoredDocument) -> Answer:
         """The new attempt, held; what the old one had booked or committed is taken back."""
-        year = int(session.today[:4])
-        reference = payment_reference(year, store.last_serial(session, year, PAYMENT_SERIES) + 1)
         journal = None
         if before.recognition == "on_issue":
             # An attempt at a retur that was still held is owed already: nothing was booked for it.
@@ -144,47 +142,15 @@ class ReroutePayments:
             self._move_commitment(session, before, document)
             basis = before.basis
         reason_c = session.private("reason", self.reason, subject=f"payment:{before.id}")
-        payment = before._replace(
-            id=reference,
-            partner_reference=reference,
-            attempt=before.attempt + 1,
-            advice_list_id="",
-            bank_account=self.bank_account,
-            basis=basis,
-            state="",
-            state_n=0,
-        )
-        leaf = session.batch.leaf(
-            "payment.rerouted",
-            self.by,
-            {
-                "payment": payment.id,
-                "n": 1,
-                "from": "",
-                "to": "held",
-                "on_day": session.today,
-                "evidence_sha256": "",
-                "reason": reason_c,
-                "journal": journal,
-                "resends": before.id,
-                "attempt": payment.attempt,
-                "year": year,
-                "serial": int(reference[-8:]),
-                "name": payment.name_c,
-                "bank_code": payment.bank_code,
-                "account": payment.account_c,
-                "basis": payment.basis,
-                "bank_account": payment.bank_account,
-            },
-        )
-        store.use_serials(session, year, PAYMENT_SERIES, 1)
-        payment_store.create(
+        changed = before._replace(bank_account=self.bank_account, basis=basis)
+        payment, leaf = add_attempt(
             session,
-            [payment],
+            before,
+            changed,
+            kind="payment.rerouted",
             by=self.by,
-            leaf_index=leaf,
             reason_c=reason_c,
-            journals={payment.id: journal} if journal else None,
+            journal=journal,
         )
         return {"payment": payment.id, "instead_of": before.id, "leaf_index": leaf}
 
@@ -229,36 +195,11 @@ class ReroutePayments:
             position.commit_cash(key, signed)
 
 
-def _check_unsent(payment: StoredPayment, outcome: str) -> None:
+def _check_unsent(payment: StoredPayment, outcome: str, states: tuple[str, ...]) -> None:
     """Raises PaymentMoveNotAllowedError for what the bank may have been told of."""
-    wanted = ("queued",) if outcome == "recalled" else ("held", "queued", "recalled")
-    if payment.state not in wanted:
+    if payment.state not in states:
         raise PaymentMoveNotAllowedError(
             payment=payment.id, state=payment.state, outcome=outcome, allowed=[]
-        )
-
-
-def _check_last(session: Session, before: StoredPayment, document: StoredDocument) -> None:
-    """The SP2D stands and this is the last attempt."""
-    if document.state != "signed":
-        raise DocumentMoveNotAllowedError(
-            document=document.id, move="reroute", state=document.state, allowed=[]
-        )
-    p = t.payment.c
-    later = session.conn.execute(
-        select(p.id).where(
-            p.document_id == before.document_id,
-            p.payee_n == before.payee_n,
-            p.attempt > before.attempt,
-            p.government == session.government,
-        )
-    ).scalar()
-    if later is not None:
-        raise PaymentMoveNotAllowedError(
-            payment=before.id,
-            state=f"{before.state}, resent as {later}",
-            outcome="rerouted",
-            allowed=[],
         )
 
 

@@ -1,6 +1,6 @@
 """
 Shell: the disbursement order (SP2D). Three hands, then a number, a journal or a commitment, and one
-payment per payee; or a cancellation by two persons before anything was sent.
+payment per payee; or a cancellation by two persons while nothing has left (`cancelling`).
 
 Signing runs every check again in the same transaction. Under `on_issue` the journal in both books
 is posted now; under `on_cair` the cash is committed now and each payee's part is journalled when
@@ -17,10 +17,10 @@ from ledger.answers import Idempotency
 from ledger.documents import payment_store, store
 from ledger.documents.approving import approve, facts_of
 from ledger.documents.bodies import ClaimBody, check_claims
+from ledger.documents.cancelling import check_unpaid, take_back
 from ledger.documents.checks import run_checks
-from ledger.documents.content import Claim, Content, line_totals, packed
-from ledger.documents.errors import DocumentMoveNotAllowedError, ResentElsewhereError
-from ledger.documents.issuing import Issued, issue, order_of
+from ledger.documents.content import Claim, Content, packed
+from ledger.documents.issuing import Issued, issue
 from ledger.documents.moves import Move, find_move
 from ledger.documents.numbers import (
     SP2D_NUMBER_POLICY,
@@ -28,13 +28,13 @@ from ledger.documents.numbers import (
     sp2d_number,
     sp2d_series,
 )
-from ledger.documents.store import CONTENT_INLINE_MAX, Hand, StoredDocument
+from ledger.documents.store import CONTENT_INLINE_MAX, StoredDocument
 from ledger.errors import (
     FutureEffectiveDateError,
     InvalidFieldError,
     UnknownBankAccountError,
 )
-from ledger.journals import Draft, check_day, check_text
+from ledger.journals import check_day, check_text
 from ledger.money import sen_text
 from ledger.session import Answer, Session, Wants
 from ledger.settings import Settings
@@ -300,9 +300,9 @@ class WithdrawCancelSp2d:
 @dataclass(frozen=True, slots=True)
 class CancelSp2d:
     """
-    Cancel an SP2D before sending (role deputy_treasurer, another person than who requested it).
+    Cancel an SP2D of which nothing has left (role deputy_treasurer, another than who requested it).
 
-    The journal is reversed, or the commitment ended; room is freed; the number is kept for ever.
+    What that asks of every attempt at its payments stands in `cancelling`. The journal is reversed, or the commitment ended; room is freed; the number is kept for ever.
     """
 
     by: str
@@ -335,17 +335,8 @@ class CancelSp2d:
             )
         )
         payments = payment_store.of_document(session.conn, session.government, stored.id)
-        for payment in payments:
-            if payment.state not in ("held", "recalled"):
-                raise DocumentMoveNotAllowedError(
-                    document=stored.id,
-                    move="cancel",
-                    state=f"{stored.state}, payment {payment.id} {payment.state}",
-                    allowed=[],
-                )
-            if payment.attempt > 1:
-                raise ResentElsewhereError(document=stored.id, payment=payment.id)
-        journal_id = self._take_back(session, stored, content, hands, payments)
+        check_unpaid(session, stored, payments)
+        journal_id = take_back(session, stored, content, hands, payments, by=self.by)
         moved = store.record_move(
             session,
             stored,
@@ -361,43 +352,6 @@ class CancelSp2d:
             session, payments, "cancelled", by=self.by, leaf_index=moved.leaf_index
         )
         return store.move_answer(session, moved, number=stored.number, journal=journal_id)
-
-    def _take_back(
-        self,
-        session: Session,
-        stored: StoredDocument,
-        content: Content,
-        hands: Sequence[Hand],
-        payments: Sequence[payment_store.StoredPayment],
-    ) -> int | None:
-        if payments[0].recognition == "on_cair":
-            totals = line_totals(content.lines)
-            session.position.load_lines(totals)
-            session.position.reserve(stored.fiscal_year, {k: -sen for k, sen in totals.items()})
-            session.position.commit_cash(
-                payment_store.cash_key(session, stored.bank_account, stored.fiscal_year),
-                -stored.net_sen,
-            )
-            return None
-        issued = next(hand for hand in hands if hand.move in ("sign", "import"))
-        first = [payment for payment in payments if payment.attempt == 1]
-        lines = order_of(session, stored, content, [p.id for p in first])
-        return session.post(
-            Draft(
-                reference=f"{stored.id}/cancel",
-                effective_on=session.today,
-                kind="reversal",
-                description=f"Cancellation of {stored.number or stored.external_number}",
-                lines=[line._replace(amount_sen=-line.amount_sen) for line in lines],
-                maker=self.by,
-                poster=self.by,
-                source="document",
-                document_id=stored.id,
-                document_no=stored.number or stored.external_number,
-                reverses=issued.journal_id,
-            ),
-            budget_kind=stored.payment_kind,
-        ).journal_id
 
 
 @dataclass(frozen=True, slots=True)

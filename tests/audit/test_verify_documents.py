@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from api.engine import make_engine, reading
+from audit.canonical import canonical
 from audit.export import export
 from audit.merkle import leaf_hash
 from audit.tiles import decode_bundle, entry_bundles
@@ -18,6 +19,7 @@ from audit.verdict import Verdict
 from audit.verify import verify
 from ledger.book_export import BookExport
 from ledger.documents.bank_outcomes import ResendPayment
+from ledger.documents.rerouting import ReroutePayments
 from ledger.documents.sp2d import CancelSp2d, RequestCancelSp2d
 from ledger.documents.spm import ReturnSpm
 from tests.audit.logs import log_key, new_signer, sealed
@@ -47,9 +49,19 @@ def work(office: Office) -> None:
     office.do(ResendPayment("maker", second["payments"][2], "dikirim ulang"))
     office.list_payments()
     office.outcome("P26-00000005", "paid")
+    office.outcome("P26-00000006", "unknown")
+    office.settle("P26-00000006", "paid")
     third = office.issue(office.spm_body("5000.00"))
     office.do(RequestCancelSp2d("maker", third["document"], "salah rekening"))
     office.do(CancelSp2d("kuasa", third["document"], "salah rekening"))
+    fourth = office.issue(office.spm_body("8000.00", among=2))
+    bank = office.scalar("SELECT bank_account FROM payment WHERE government = :government")
+    again = office.do(ReroutePayments("maker", fourth["payments"], bank, "bank tutup"))["rerouted"]
+    office.list_payments(again[0]["payment"])
+    office.outcome(again[0]["payment"], "sent")
+    office.outcome(again[0]["payment"], "recalled")
+    office.do(RequestCancelSp2d("maker", fourth["document"], "salah rekening"))
+    office.do(CancelSp2d("kuasa", fourth["document"], "salah rekening"))
     office.verify(office.spm_body("7000.00"))
     office.do(ReturnSpm("kuasa", office.accept(office.spm_body("3000.00")), "ditarik"))
 
@@ -87,7 +99,7 @@ def test_verify_of_a_day_of_orders_recomputes_every_counter(
     assert "officers' signatures verify under keys enrolled in the log" in text
     assert "ceilings, releases, reservations and spending of 3 budget lines follow" in text
     assert verdict.figures["commitments"] == verdict.figures["disclosed"]
-    assert 7 == verdict.figures["payments"]
+    assert 11 == verdict.figures["payments"]
     assert verdict.figures["officer_signatures"] >= 12
 
 
@@ -151,9 +163,32 @@ def _revoked_key(log: Log) -> None:
     log.entries[index], log.entries[-1] = log.entries[-1], log.entries[index]
 
 
+def _settled_alone(version: int) -> Callable[[Log], None]:
+    """What two reconcilers settled, as if one had recorded it under a version of that act."""
+
+    def change(log: Log) -> None:
+        index = find(log, "payment.settled")
+        leaf = json.loads(log.entries[index])
+        for name in ("proposal", "proposed_by", "confirmed_by", "effective_on"):
+            del leaf["data"][name]
+        log.entries[index] = canonical(leaf | {"act": "payment.moved", "v": version})
+
+    return change
+
+
 @pytest.mark.parametrize(
     ("change", "code"),
     [
+        (_settled_alone(2), "settled_alone"),
+        (_settled_alone(1), "settled_alone"),
+        (
+            lambda log: log.change(find(log, "payment.settled"), evidence_sha256="f" * 64),
+            "wrong_proposal",
+        ),
+        (
+            lambda log: log.change(find(log, "payment.settled"), _by="svc-reconcile"),
+            "same_person",
+        ),
         (_one_person, "same_person"),
         (_one_person, "wrong_signature"),
         (_borrowed_signature, "wrong_signature"),

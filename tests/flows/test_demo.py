@@ -78,7 +78,7 @@ def test_demo_of_two_days_proves_each_day_to_the_sen(demo):
     assert ["0,00", "0,00"] == re.findall(r"C  SELISIH \(difference\) +(\S+)", printed)
     for name, times in (
         ("Debit ganda", 2),
-        ("Koreksi bank", 1),
+        ("Koreksi bank", 0),
         ("Kredit tak dikenal", 2),
         ("Jasa giro", 2),
         ("Biaya bank", 2),
@@ -87,6 +87,7 @@ def test_demo_of_two_days_proves_each_day_to_the_sen(demo):
         ("Retur", 2),
     ):
         assert times == len(re.findall(rf"^  {name} +(?:P26|P[0-9]|137)", printed, re.M)), name
+    assert 1 == printed.count("1 double debit corrected;")
     assert "WRONG" not in printed
     assert "nothing is wrong with what was checked" in printed
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
@@ -310,8 +310,14 @@ def without_triggers(database: Database, *tables: str) -> Iterator[Connection]:
     engine.dispose()
 
 
-def sent_payments(database: Database, payments: dict[str, int]) -> None:
-    """Payments sent to the bank (reference -> sen), as bare rows: their SP2D is not this subject."""
+def sent_payments(
+    database: Database, payments: dict[str, int], states: Mapping[str, str] | None = None
+) -> None:
+    """
+    Payments sent to the bank (reference -> sen), as bare rows: their SP2D is not this subject.
+
+    *states* are those of payments that are not just sent.
+    """
     with without_triggers(database, "document", "payee", "payment") as conn:
         _bare_row(
             conn, lt.document, id="D1", kind="sp2d", origin="own", revision="0" * 64, number="1"
@@ -330,7 +336,7 @@ def sent_payments(database: Database, payments: dict[str, int]) -> None:
                 amount_sen=sen,
                 recognition="on_cair",
                 basis="order",
-                state="sent",
+                state=(states or {}).get(reference, "sent"),
                 state_n=3,
             )
 

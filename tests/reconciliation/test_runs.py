@@ -79,7 +79,7 @@ def test_match_keeps_its_evidence(book: Book) -> None:
     assert [
         (
             "exact_document",
-            "1",
+            "2",
             '{"amount":"-500.00","bank_on":"2026-11-11","book_on":"2026-11-10",'
             '"key":"sp2d:000001/LS/1.02.0.00.0.00.01.0000/P.01/11/2026"}',
             1,

@@ -284,6 +284,7 @@ def _orders(office: Office) -> None:
     office.list_payments(asked)
     office.outcome(waiting, "paid")
     office.do(RecordPayment(RECONCILER, asked, "unknown", TODAY, EVIDENCE, "Tidak dijawab"))
+    office.settle(asked, "accepted")
 
 
 def _dispatched(office: Office) -> None:

@@ -8,7 +8,7 @@ amount is its payee's net; numbers of a series never go back.
 
 from __future__ import annotations
 
-from api.migrations.ddl import execute, is_postgresql, sqlite_trigger
+from api.migrations.ddl import row_rule
 
 revision = "0003"
 down_revision = "0002"
@@ -113,25 +113,4 @@ def upgrade() -> None:
     """A row trigger per rule, refusing before the row is written."""
     for verb, rules in (("INSERT", _INSERT_RULES), ("UPDATE", _UPDATE_RULES)):
         for name, table, text, condition in rules:
-            says = text.replace("'", "''")
-            if is_postgresql():
-                _postgresql(name, table, verb, says, condition)
-            else:
-                sqlite_trigger(
-                    name,
-                    f"BEFORE {verb} ON {table}",
-                    f"SELECT RAISE(ABORT, 'rkud:{name} {says}') WHERE {condition};",
-                )
-
-
-def _postgresql(name: str, table: str, verb: str, says: str, condition: str) -> None:
-    execute(
-        f"CREATE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT"
-        " SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $body$\n"
-        f"BEGIN\nIF {condition} THEN RAISE EXCEPTION 'rkud:{name} {says}'"
-        " USING ERRCODE = 'integrity_constraint_violation'; END IF;\nRETURN NEW;\nEND $body$"
-    )
-    execute(
-        f"CREATE TRIGGER {name} BEFORE {verb} ON {table} FOR EACH ROW EXECUTE FUNCTION {name}()"
-    )
-    execute(f"ALTER TABLE {table} ENABLE ALWAYS TRIGGER {name}")
+            row_rule(name, table, verb, text, condition)

@@ -7,16 +7,17 @@ only where every earlier call was answered with "nothing was done, send it again
 
 from __future__ import annotations
 
-from alembic import context
+import json
+
+from alembic import context, op
+from sqlalchemy import text
 
 from api.migrations.ddl import (
     append_only,
     counters,
     create_table,
-    execute,
     grant,
-    is_postgresql,
-    sqlite_trigger,
+    row_rule,
 )
 
 revision = "0004"
@@ -103,19 +104,13 @@ def upgrade() -> None:
     for statement in TABLES.split(";\n"):
         if statement.strip():
             create_table(statement)
+    _fill_outbox()
     for table, keys in FROZEN.items():
         append_only(table, *keys)
     for table, (key, fixed, _) in COUNTERS.items():
         counters(table, key, fixed)
-    for name, table, text, condition in RULES:
-        if is_postgresql():
-            _postgresql(name, table, text, condition)
-        else:
-            sqlite_trigger(
-                name,
-                f"BEFORE INSERT ON {table}",
-                f"SELECT RAISE(ABORT, 'rkud:{name} {text}') WHERE {condition};",
-            )
+    for name, table, says, condition in RULES:
+        row_rule(name, table, "INSERT", says, condition)
     app = context.config.attributes.get("app_role")
     reader = context.config.attributes.get("reader_role")
     grant(app, "SELECT, INSERT", [*FROZEN, *COUNTERS])
@@ -124,15 +119,32 @@ def upgrade() -> None:
     grant(reader, "SELECT", [*FROZEN, *COUNTERS])
 
 
-def _postgresql(name: str, table: str, text: str, condition: str) -> None:
-    # The planner must stay on the indexes while the tables are young.
-    execute(
-        f"CREATE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT"
-        " SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $body$\n"
-        f"BEGIN\nIF {condition} THEN RAISE EXCEPTION 'rkud:{name} {text}'"
-        " USING ERRCODE = 'integrity_constraint_violation'; END IF;\nRETURN NEW;\nEND $body$"
-    )
-    execute(
-        f"CREATE TRIGGER {name} BEFORE INSERT ON {table} FOR EACH ROW EXECUTE FUNCTION {name}()"
-    )
-    execute(f"ALTER TABLE {table} ENABLE ALWAYS TRIGGER {name}")
+def _fill_outbox() -> None:
+    """
+    Lists that were signed before there was an outbox left by file, the only way there was.
+
+    Runs before the triggers are there: these orders have gone on since.
+    """
+    conn = op.get_bind()
+    lists = conn.execute(
+        text(
+            "SELECT d.government, d.id, d.content, m.leaf_index FROM document d JOIN document_move m"
+            " ON m.government = d.government AND m.document_id = d.id"
+            " WHERE d.kind = 'advice_list' AND m.move = 'sign' ORDER BY d.government, d.id"
+        )
+    ).all()
+    for government, advice_list, content, leaf_index in lists:
+        conn.execute(
+            text(
+                "INSERT INTO dispatch SELECT government, id, advice_list_id, bank_account, 'file',"
+                " :transfer_on, :leaf_index, 0, CASE WHEN state = 'queued' THEN 'waiting'"
+                " WHEN state IN ('sent', 'accepted', 'unknown') THEN 'asked' ELSE 'closed' END, 0, ''"
+                " FROM payment WHERE government = :government AND advice_list_id = :advice_list"
+            ),
+            {
+                "government": government,
+                "advice_list": advice_list,
+                "transfer_on": json.loads(bytes(content))["transfer_on"],
+                "leaf_index": leaf_index,
+            },
+        )

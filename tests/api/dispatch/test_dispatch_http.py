@@ -20,13 +20,13 @@ from api.opening import make_keys
 from api.runtime import Runtime
 from bank_adapters.snap.signatures import asymmetric_text, sign_rsa, timestamp
 from ledger.documents.dispatching import AnswerPayments, CallPayments, PaymentAnswer
-from ledger.opening import ADMIN_1, ADMIN_2
+from ledger.opening import ADMIN_1, ADMIN_2, RECONCILER
 from ledger.policies import SetPolicy
 from ledger.proposals import BothHands
 from tests.api.support import issue_token, settings_for
 from tests.builders import BANK, NOW, TODAY
 from tests.databases import Database
-from tests.ledger.documents.office import Office
+from tests.ledger.documents.office import RECONCILER_2, Office
 
 WIB = timezone(timedelta(hours=7))
 _numbers = itertools.count(1)
@@ -222,6 +222,25 @@ def test_contradiction_and_silence_wait_for_people(desk: Desk) -> None:
         (w["payment"], w["reason"]) for w in waiting
     ]
     assert "paid" == waiting[0]["state"]
+
+
+def test_conflict_is_settled_over_http_by_two_reconcilers_and_waits_no_more(desk: Desk) -> None:
+    """One alone is refused; the second confirms what the first proposed on the bank's letter."""
+    (payment,) = desk.orders()
+    desk.called(payment)
+    desk.office.do(AnswerPayments("worker", [PaymentAnswer(payment, "status", "conflict")]))
+    body = {"outcome": "rejected", "on_day": TODAY, "evidence_sha256": "e" * 64, "reason": "Surat"}
+    alone = desk.post(RECONCILER, f"/payments/{payment}:record", body)
+    proposed = desk.post(RECONCILER, f"/payments/{payment}:settle", body)
+    path = f"/proposals/{proposed.json()['proposal']}:confirm"
+    itself = desk.post(RECONCILER, path, {})
+    settled = desk.post(RECONCILER_2, path, {})
+
+    assert (409, "settling_needs_two_persons") == (alone.status_code, alone.json()["code"])
+    assert (201, "own_approval") == (proposed.status_code, itself.json()["code"])
+    assert (201, "rejected") == (settled.status_code, settled.json()["state"]), settled.text
+    assert [] == desk.get("/payments/attention")["payments"]
+    assert [] == [f for f in desk.office.findings() if f.table != "token"]
 
 
 def test_banks_result_is_taken_once_and_only_from_the_bank(desk: Desk) -> None:

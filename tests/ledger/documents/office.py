@@ -22,6 +22,7 @@ from ledger.documents.advice_list import DraftAdviceList, SignAdviceList, Verify
 from ledger.documents.bank_outcomes import RecordPayment
 from ledger.documents.bodies import DeductionBody, PayeeBody, SpendingLineBody, SpmBody
 from ledger.documents.documents_check import check_documents
+from ledger.documents.settling import SettlePayment
 from ledger.documents.sp2d import DraftSp2d, SignSp2d, VerifySp2d
 from ledger.documents.spm import AcceptSpm, RegisterSpm
 from ledger.findings import Finding
@@ -32,7 +33,7 @@ from ledger.opening import ADMIN_1, ADMIN_2, RECONCILER, open_book
 from ledger.people_check import check_people
 from ledger.persons_shell import AddPerson, GiveGrant
 from ledger.posting import Accepted, Refused
-from ledger.proposals import BothHands
+from ledger.proposals import BothHands, Confirm, Propose
 from ledger.session import Command
 from tests.builders import NOW, SKPD, TODAY, answer, new_book, run
 
@@ -46,6 +47,7 @@ GRANT_EXPENSE: Final = "8.1.05.01.01.0001"
 PPN: Final = "2.1.01.06.01.0001"
 PPH: Final = "2.1.01.05.02.0001"
 EVIDENCE: Final = "e" * 64
+RECONCILER_2: Final = "rekonsiliasi"
 
 #: recognition -> the government that keeps it
 POLICIES: Final = {"on_issue": "36.71", "on_cair": "36.72"}
@@ -63,6 +65,7 @@ PEOPLE: Final = {
     "penerimaan": ("receipts_officer", ""),
     "everybody": ("sp2d_maker", ""),
     "worker": ("dispatcher", ""),
+    RECONCILER_2: ("reconciler", ""),
 }
 
 #: Everything that acts on documents may write.
@@ -94,6 +97,9 @@ TABLES: Final = (
     "dispatch_pause",
     "payment_call",
     "payment_answer",
+    "payment_settlement",
+    "proposal",
+    "proposal_end",
 )
 
 
@@ -278,6 +284,12 @@ class Office:
     def outcome(self, payment: str, outcome: str, **changes: Any) -> Any:
         """Answer of a recorded outcome."""
         return self.do(RecordPayment(RECONCILER, payment, outcome, TODAY, EVIDENCE, **changes))
+
+    def settle(self, payment: str, outcome: str, **changes: Any) -> Any:
+        """Answer of the second of two reconcilers who settle a payment."""
+        act = SettlePayment(payment, outcome, TODAY, EVIDENCE, "Surat bank", **changes)
+        proposal = self.do(Propose(RECONCILER, act))["proposal"]
+        return self.do(Confirm(RECONCILER_2, proposal))
 
     # --- readings --------------------------------------------------------------------------------
 

@@ -352,12 +352,14 @@ def test_order_of_a_list_that_leaves_by_file_is_not_called_back_here(
     assert ("may_be_with_bank", payment) == _refused(office, command(payment), "payment")
 
 
-def _with_other_bank(office: Office) -> None:
+def with_other_bank(office: Office) -> None:
+    """A second RKUD account, without money."""
     act = AddBankAccount(OTHER_BANK, "RKUD bank lain", CASH, "2026-01-01")
     office.do(BothHands(ADMIN_1, ADMIN_2, act))
 
 
-def _of_account(office: Office, bank_account: str) -> tuple[int, int]:
+def of_account(office: Office, bank_account: str) -> tuple[int, int]:
+    """Balance and commitments of a bank account, in sen."""
     found = rows(
         office,
         "SELECT balance_sen, committed_sen FROM account_balance WHERE government = :g"
@@ -369,7 +371,7 @@ def _of_account(office: Office, bank_account: str) -> tuple[int, int]:
 def test_unsent_orders_go_to_another_bank_with_their_history(on_issue: Office) -> None:
     """What the book had let go from one account stands there again and is owed until paid."""
     payment, sent = queued(on_issue, among=2)
-    _with_other_bank(on_issue)
+    with_other_bank(on_issue)
     call(on_issue, sent)
     code, values = on_issue.refused(
         ReroutePayments("maker", [payment, sent], OTHER_BANK, "Bank tidak melayani")
@@ -379,7 +381,7 @@ def test_unsent_orders_go_to_another_bank_with_their_history(on_issue: Office) -
     (again,) = answer["rerouted"]
     assert payment == again["instead_of"]
     assert -AMOUNT // 2 == on_issue.balance(RETUR_ACCOUNT)
-    assert (OPENING - AMOUNT // 2, 0) == _of_account(on_issue, BANK)
+    assert (OPENING - AMOUNT // 2, 0) == of_account(on_issue, BANK)
     assert [
         (payment, "recalled"),
         (sent, "sent"),
@@ -401,27 +403,17 @@ def test_unsent_orders_go_to_another_bank_with_their_history(on_issue: Office) -
 def test_rerouted_order_moves_its_commitment_to_the_other_account(on_cair: Office) -> None:
     """The other account must hold it; an account without money refuses."""
     (payment,) = queued(on_cair)
-    _with_other_bank(on_cair)
+    with_other_bank(on_cair)
     code, _ = on_cair.refused(ReroutePayments("maker", [payment], OTHER_BANK, "Bank tutup"))
     assert "over_cash" == code
     answer = on_cair.do(ReroutePayments("maker", [payment], BANK, "Diulang"))
     again = answer["rerouted"][0]["payment"]
-    assert (OPENING, AMOUNT) == _of_account(on_cair, BANK)
+    assert (OPENING, AMOUNT) == of_account(on_cair, BANK)
     on_cair.list_payments(again, bank_account=BANK)
     call(on_cair, again)
     say(on_cair, again, "done")
-    assert (OPENING - AMOUNT, 0) == _of_account(on_cair, BANK)
+    assert (OPENING - AMOUNT, 0) == of_account(on_cair, BANK)
     assert [] == on_cair.findings()
-
-
-def test_sp2d_whose_order_was_made_anew_is_not_cancelled(on_issue: Office) -> None:
-    """What is owed under the new order would be left behind."""
-    (payment,) = queued(on_issue)
-    document = on_issue.scalar("SELECT document_id FROM payment WHERE government = :government")
-    again = on_issue.do(ReroutePayments("maker", [payment], BANK, "Diulang"))["rerouted"][0]
-    on_issue.do(RequestCancelSp2d("maker", document, "Salah"))
-    code, values = on_issue.refused(CancelSp2d("kuasa-2", document, "Salah"))
-    assert ("resent_elsewhere", again["payment"]) == (code, values["payment"])
 
 
 # --- what a worker reads -----------------------------------------------------------------------------

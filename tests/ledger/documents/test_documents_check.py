@@ -33,6 +33,7 @@ TABLES: Final = (
     t.document_move,
     t.payment,
     t.payment_move,
+    t.payment_settlement,
     t.number_series,
 )
 #: Columns that the log doesn't hold to a value, with the reason.
@@ -51,6 +52,10 @@ def busy(office: Office) -> Office:
     office.outcome(second, "paid", reason="Sesuai")
     office.outcome(second, "returned", reason="Rekening tutup")
     office.do(ResendPayment("maker-2", second, "Ralat"))
+    doubted = office.issue(amount="4000.00")["payments"][0]
+    office.list_payments(doubted)
+    office.outcome(doubted, "unknown")
+    office.settle(doubted, "paid")
     cancelled = office.issue(amount="3000.00")["document"]
     office.do(RequestCancelSp2d("maker", cancelled, "Salah"))
     office.do(CancelSp2d("kuasa", cancelled, "Setuju"))

@@ -31,6 +31,7 @@ from ledger.documents.advice_list import (
 from ledger.documents.bank_outcomes import RecordPayment, ResendPayment
 from ledger.documents.payments import OUTCOMES
 from ledger.documents.receipts import BookBankFee
+from ledger.documents.settling import SettlePayment
 from ledger.documents.sp2d import (
     CancelSp2d,
     DiscardSp2d,
@@ -43,9 +44,17 @@ from ledger.documents.sp2d import (
 from ledger.documents.spm import AcceptSpm, RefuseSpm, RegisterSpm, ReturnSpm
 from ledger.opening import RECONCILER
 from ledger.posting import Refused
+from ledger.proposals import Confirm, Propose
 from ledger.session import Command
 from tests.builders import SKPD, TODAY
-from tests.ledger.documents.office import EVIDENCE, LINE, SUB, Office, new_office
+from tests.ledger.documents.office import (
+    EVIDENCE,
+    LINE,
+    RECONCILER_2,
+    SUB,
+    Office,
+    new_office,
+)
 
 HANDS = ("maker", "maker-2", "verifier", "kuasa", "kuasa-2", "pa")
 
@@ -145,6 +154,19 @@ def _outcome(day: Day, choice: int) -> list[Command]:
     return [RecordPayment(RECONCILER, payment, outcome, TODAY, EVIDENCE)]
 
 
+def _settle(day: Day, choice: int) -> list[Command]:
+    """Proposed for what is doubted; what is proposed is confirmed, mostly by another."""
+    open_proposals = day.ids(
+        "SELECT p.id FROM proposal p WHERE p.government = :g AND p.act = 'payment.settled'"
+        " AND p.id NOT IN (SELECT proposal_id FROM proposal_end WHERE government = :g) ORDER BY p.id"
+    )
+    if open_proposals:
+        return [Confirm((RECONCILER_2, RECONCILER)[choice % 7 == 0], open_proposals[0])]
+    payment = day.payment(choice // 7, "unknown", "unknown")
+    outcome = ("paid", "rejected", "recalled", "accepted")[choice % 4]
+    return [Propose(RECONCILER, SettlePayment(payment, outcome, TODAY, EVIDENCE, "Surat"))]
+
+
 def _paid(day: Day, choice: int) -> list[Command]:
     return [
         RecordPayment(
@@ -213,6 +235,8 @@ MOVES: dict[str, Callable[[Day, int], list[Command]]] = {
     "resend": lambda day, n: [
         ResendPayment("maker-2", day.payment(n, "rejected", "returned"), "Ralat")
     ],
+    "settle": _settle,
+    "settle again": _settle,
     "load": _load,
     "fee": _fee,
 }

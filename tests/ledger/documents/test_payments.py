@@ -160,7 +160,7 @@ def test_payment_returned_twice_and_rejected_between_ends_right(office: Office) 
     third = office.do(ResendPayment("maker-2", second, "2"))["payment"]
     office.list_payments()
     office.outcome(third, "unknown")
-    office.outcome(third, "paid")
+    office.settle(third, "paid")
     office.outcome(third, "returned")
 
     assert (OPENING, 0) == office.cash()

@@ -1,0 +1,121 @@
+"""Shell: another attempt at a payment. When there may be one, and the leaf and rows that make it."""
+
+from __future__ import annotations
+
+from sqlalchemy import select
+
+from audit.canonical import JsonInput
+from ledger import tables as t
+from ledger.documents import dispatch_store, payment_store, store
+from ledger.documents.errors import DocumentMoveNotAllowedError, PaymentMoveNotAllowedError
+from ledger.documents.numbers import PAYMENT_SERIES, payment_reference
+from ledger.documents.payment_store import StoredPayment
+from ledger.documents.store import StoredDocument
+from ledger.session import Session
+
+__all__ = ["add_attempt", "check_last"]
+
+
+def check_last(
+    session: Session,
+    before: StoredPayment,
+    document: StoredDocument,
+    *,
+    move: str,
+    outcome: str,
+    states: tuple[str, ...],
+) -> None:
+    """
+    The SP2D stands, *before* is in one of *states* and its payee's last attempt.
+
+    Raises DocumentMoveNotAllowedError, PaymentMoveNotAllowedError (naming *move* and *outcome*).
+    """
+    if document.state != "signed":
+        raise DocumentMoveNotAllowedError(
+            document=document.id, move=move, state=document.state, allowed=[]
+        )
+    p = t.payment.c
+    later = session.conn.execute(
+        select(p.id).where(
+            p.document_id == before.document_id,
+            p.payee_n == before.payee_n,
+            p.attempt > before.attempt,
+            p.government == session.government,
+        )
+    ).scalar()
+    state = before.state if later is None else f"{before.state}, resent as {later}"
+    # Whoever paid it again on the bank's first word would pay it twice if the second is true.
+    if state == "rejected" and dispatch_store.contradicted(
+        session.conn, session.government, [before.id]
+    ):
+        state = "rejected, contradicted by the bank"
+    if state not in states:
+        raise PaymentMoveNotAllowedError(
+            payment=before.id,
+            state=state,
+            outcome=outcome,
+            allowed=[],
+        )
+
+
+def add_attempt(
+    session: Session,
+    before: StoredPayment,
+    changed: StoredPayment,
+    *,
+    kind: str,
+    by: str,
+    reason_c: str,
+    journal: int | None = None,
+) -> tuple[StoredPayment, int]:
+    """
+    The next attempt after *before*, held under a new reference, and the leaf of *kind* that made it.
+
+    *changed* is *before* with what is another now: payee's data, bank account or basis.
+    """
+    year = int(session.today[:4])
+    serial = store.last_serial(session, year, PAYMENT_SERIES) + 1
+    reference = payment_reference(year, serial)
+    payment = changed._replace(
+        id=reference,
+        partner_reference=reference,
+        attempt=before.attempt + 1,
+        advice_list_id="",
+        state="",
+        state_n=0,
+    )
+    is_rerouted = kind == "payment.rerouted"
+    rerouted: dict[str, JsonInput] = {"bank_account": payment.bank_account} if is_rerouted else {}
+    leaf = session.batch.leaf(
+        kind,
+        by,
+        {
+            "payment": payment.id,
+            "n": 1,
+            "from": "",
+            "to": "held",
+            "on_day": session.today,
+            "evidence_sha256": "",
+            "reason": reason_c,
+            "journal": journal,
+            "resends": before.id,
+            "attempt": payment.attempt,
+            "year": year,
+            "serial": serial,
+            "name": payment.name_c,
+            "bank_code": payment.bank_code,
+            "account": payment.account_c,
+            "basis": payment.basis,
+            **rerouted,
+        },
+    )
+    store.use_serials(session, year, PAYMENT_SERIES, 1)
+    payment_store.create(
+        session,
+        [payment],
+        by=by,
+        leaf_index=leaf,
+        reason_c=reason_c,
+        journals={payment.id: journal} if journal else None,
+    )
+    return payment, leaf
