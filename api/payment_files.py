@@ -50,7 +50,7 @@ from bank_adapters.statements.statement import Warning_, WarningJSON
 from ledger.answers import Idempotency
 from ledger.documents.errors import UnknownDocumentError
 from ledger.documents.file_answers import ListOutcome
-from ledger.documents.list_answer import AnswerAdviceList, answer_row, to_record
+from ledger.documents.list_answer import SLICE_MAX, AnswerAdviceList, answer_row, to_record
 from ledger.documents.list_orders import (
     OrderedList,
     check_unsettled,
@@ -70,8 +70,6 @@ __all__ = [
     "list_files",
     "read_list_answer",
 ]
-
-_REMARK_MAX: Final = 50
 
 
 class FilesMissingError(ApiError):
@@ -131,19 +129,43 @@ class ReadAnswer:
     said: tuple[ListOutcome, ...]
     warnings: tuple[Warning_, ...]
 
-    def command(
-        self, by: str, on_day: str, effective_on: str, idempotency: Idempotency | None = None
-    ) -> AnswerAdviceList:
-        """The act that records it. Raises InvalidFieldError where no day is told or given."""
-        return AnswerAdviceList(
-            by,
-            self.ordered.document,
-            self.said,
-            self._day(on_day),
-            self.file_sha256,
-            effective_on,
-            idempotency,
-        )
+    def commands(
+        self, by: str, on_day: str, effective_on: str, key: str = ""
+    ) -> list[AnswerAdviceList]:
+        """
+        The acts that record it, each under a key of its own where there is one.
+
+        The whole report is checked before: raises what `to_record` refuses, and InvalidFieldError
+        where no day is told or given.
+        """
+        to_record(self.ordered, self.said)
+        slices = [
+            self.said[at : at + SLICE_MAX] for at in range(0, max(len(self.said), 1), SLICE_MAX)
+        ]
+        return [
+            AnswerAdviceList(
+                by,
+                self.ordered.document,
+                some,
+                self._day(on_day),
+                self.file_sha256,
+                effective_on,
+                self._key(key, n, on_day, effective_on),
+            )
+            for n, some in enumerate(slices)
+        ]
+
+    def joined(self, answers: Sequence[dict[str, Any]]) -> dict[str, Any]:
+        """The answers to those acts as one."""
+        first = answers[0]
+        return {
+            **{name: first[name] for name in ("document", "number", "file_sha256", "on_day")},
+            "payments": [row for each in answers for row in each["payments"]],
+            "recorded": sum(each["recorded"] for each in answers),
+            "replayed": all(each["replayed"] for each in answers),
+            "dry_run": False,
+            "warnings": self.warned(),
+        }
 
     def planned(self, on_day: str) -> dict[str, Any]:
         """What that act would answer now. Raises what it refuses of the list and its states."""
@@ -155,12 +177,25 @@ class ReadAnswer:
             "on_day": self._day(on_day),
             "payments": [answer_row(row) for row in rows],
             "recorded": sum(bool(row.outcome) for row in rows),
+            "replayed": False,
             "dry_run": True,
+            "warnings": self.warned(),
         }
 
     def warned(self) -> list[WarningJSON]:
         """What is told beside the outcomes."""
         return [each.to_json() for each in self.warnings]
+
+    def _key(self, key: str, n: int, on_day: str, effective_on: str) -> Idempotency | None:
+        if not key:
+            return None
+        fields = [
+            ("file", self.file_sha256.encode()),
+            ("on_day", on_day.encode()),
+            ("effective_on", effective_on.encode()),
+        ]
+        own = key if n == 0 else f"{sha256(key.encode()).hexdigest()}/{n}"
+        return Idempotency(own, "advice-lists:answer", fields, 201)
 
     def _day(self, given: str) -> str:
         if not (given or self.on_day):
@@ -244,8 +279,8 @@ def _signed(ordered: OrderedList, texts: dict[str, str]) -> SignedList:
                 row.bank_code,
                 texts.get(row.account, ""),
                 texts.get(row.name, ""),
-                row.sp2d_number[:_REMARK_MAX].rstrip(),
                 row.sp2d,
+                row.sp2d_number,
             )
             for row in content.rows
         ),

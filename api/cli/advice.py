@@ -67,10 +67,10 @@ def _file_lesson() -> str:
 
 _ANSWER_LESSON = """\
 Reads a status report (pain.002) on a file that rkud advice file wrote, found
-by its MsgId, and records paid, accepted or rejected for each payment: all of
-the report, or nothing. ACTC, ACCP, ACSP, PDNG are not paid; ACSC is. A report
-that contradicts itself, the list, or what is recorded is refused by name. The
-same report again changes nothing.
+by its MsgId, and records paid, accepted or rejected for each payment. ACTC,
+ACCP, ACSP, PDNG are not paid; ACSC is. A report that contradicts itself, the
+list, or what is recorded is refused by name, and nothing of it is recorded.
+The same report again changes nothing.
 
 Example:
   rkud advice answer report.xml --dry-run"""
@@ -182,9 +182,10 @@ def answer(
         if dry_run:
             told = read.planned(on_day)
         else:
-            told = put(engine, settings, code, read.command(by, on_day, effective_on))
+            commands = read.commands(by, on_day, effective_on)
+            told = read.joined([put(engine, settings, code, each) for each in commands])
     if as_json:
-        print_json({**told, "warnings": read.warned()})
+        print_json(told)
         return
     _tell_answer(read, told)
 
@@ -203,7 +204,7 @@ def _tell_answer(read: ReadAnswer, told: dict[str, Any]) -> None:
         typer.echo(plain(f"{line}  {why}".rstrip()))
     print_warnings(read.warned())
     known = len(told["payments"]) - told["recorded"]
-    done = "to record" if "dry_run" in told else "recorded"
+    done = "to record" if told["dry_run"] else "recorded"
     typer.echo(f"{told['recorded']} {done}, {known} nothing new")
 
 

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Final
 
+import msgspec
 from fastapi import APIRouter, Query
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import JSONResponse, Response
 
-from api.deps import Asker, Books, Key, RuntimeDep, require_any, submit
+from api.deps import Asker, Books, Key, RuntimeDep, require_any
 from api.payment_files import FILE_ERRORS, ReadAnswer, list_files, read_list_answer
 from api.problems import responses
 from api.routes.acts import BYTES, RawBody, kinds_below, raw_body_doc
 from api.routes.documents import MOVING
+from api.routes.feed import settled
 from api.routes.journals import ASKING
 from api.routes.strict import StrictRoute
 from bank_adapters.errors import StatementFileError
-from ledger.answers import Idempotency
 from ledger.documents.errors import DocumentError
 
 router = APIRouter(
@@ -74,8 +75,8 @@ async def answer_list(
     """
     Role `reconciler`. The body is the status report as it is; the list is found by its MsgId.
 
-    All of it is recorded, or nothing: a report that contradicts itself, the list or what is recorded
-    is refused by name. The same report again changes nothing.
+    A report that contradicts itself, the list or what is recorded is refused by name, and nothing of
+    it is recorded. The same report again changes nothing.
     """
     government = caller.government
 
@@ -88,8 +89,9 @@ async def answer_list(
     read = await run_in_threadpool(look)
     if dry_run:
         # Nothing is kept, so no answer is kept for its key either.
-        return JSONResponse({**read.planned(on_day), "warnings": read.warned()}, 201, _NO_STORE)
-    fields = [("file", data), ("on_day", on_day.encode()), ("effective_on", effective_on.encode())]
-    asked = Idempotency(key, "advice-lists:answer", fields, 201)
-    command = read.command(caller.person, on_day, effective_on, asked)
-    return await submit(runtime, government, command)
+        return JSONResponse(read.planned(on_day), 201, _NO_STORE)
+    answers = []
+    for command in read.commands(caller.person, on_day, effective_on, key):
+        accepted = settled(await runtime.writers.of(government).post(command))
+        answers.append(msgspec.json.decode(accepted.answer))
+    return JSONResponse(read.joined(answers), 201, _NO_STORE)

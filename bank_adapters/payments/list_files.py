@@ -44,6 +44,8 @@ __all__ = [
     "write_parts",
 ]
 
+#: Of remittance information, in pain.001.
+_REMARK_MAX: Final = 140
 #: Of the file's digest, in the ids of its messages: no other list of that number has it.
 _DIGITS: Final = 8
 _MESSAGE: Final = re.compile(
@@ -53,15 +55,19 @@ _MESSAGE: Final = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class ListOrder:
-    """One payment of a list. `sp2d` is the register number of its SP2D; texts may be "" for reading."""
+    """
+    One payment of a list. sp2d, sp2d_number: the register number of its SP2D, and the printed one.
+
+    The beneficiary's texts may be "" where an answer is read.
+    """
 
     reference: str
     amount: Money
     beneficiary_bank: str
     beneficiary_account: str
     beneficiary_name: str
-    remark: str
     sp2d: str
+    sp2d_number: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +156,7 @@ def parts_of(
     sp2d_of = {each.reference: each.sp2d for each in listed.orders}
     groups: dict[tuple[str, ...], list[PaymentOrder]] = {}
     for each in listed.orders:
-        order = _routed(listed, each, banks, offered, is_working_day)
+        order = _routed(listed, each, banks, offered, is_working_day, _room(settings, each))
         groups.setdefault(_group(order, settings, sp2d_of), []).append(order)
     dashed = listed.number.replace("/", "-")
     parts = []
@@ -246,6 +252,7 @@ def _routed(
     banks: Mapping[str, Bank],
     table: RailTable,
     is_working_day: Callable[[date], bool],
+    room: int,
 ) -> PaymentOrder:
     source_bank, _, source_account = listed.bank_account.partition(":")
     routed = Routed(order.amount, source_bank, order.beneficiary_bank, listed.transfer_on)
@@ -267,10 +274,22 @@ def _routed(
         order.beneficiary_bank,
         order.beneficiary_account,
         order.beneficiary_name,
-        order.remark,
+        order.sp2d_number if len(order.sp2d_number) <= room else order.sp2d,
         rail,
         day,
     )
+
+
+def _room(settings: FileSettings, order: ListOrder) -> int:
+    """Characters that the format has for what the payee reads: the whole number, or the short one."""
+    room = _REMARK_MAX
+    for column in settings.template.detail if settings.template is not None else ():
+        size = column.width or column.size_max or _REMARK_MAX
+        if column.field == "remark":
+            room = min(room, size)
+        elif column.field == "reference_remark":
+            room = min(room, size - len(order.reference) - 1)
+    return room
 
 
 def _group(

@@ -1,5 +1,5 @@
 """
-Shell: the bank's answer to the file of an advice list, recorded as a whole or not at all.
+Shell: the bank's answer to the file of an advice list, or a slice of a long one.
 
 Each payment's outcome is recorded by the act that records one (`RecordPayment`), on the digest of
 the answer's file. An answer that contradicts what is recorded of any payment is refused by name.
@@ -20,8 +20,10 @@ from ledger.errors import InvalidFieldError
 from ledger.session import Answer, Session, Wants
 from ledger.settings import Settings
 
-__all__ = ["AnswerAdviceList", "ToRecord", "answer_row", "to_record"]
+__all__ = ["SLICE_MAX", "AnswerAdviceList", "ToRecord", "answer_row", "to_record"]
 
+#: Payments of one act: the books take nothing else while it is written.
+SLICE_MAX: Final = 500
 _SHOWN_MAX: Final = 5
 
 
@@ -70,7 +72,7 @@ def to_record(ordered: OrderedList, said: Sequence[ListOutcome]) -> list[ToRecor
 @dataclass(frozen=True, slots=True)
 class AnswerAdviceList:
     """
-    Record what the bank answered to a list's file (role reconciler): all of it, or nothing.
+    Record what the bank said of at most 500 payments of a list (role reconciler): all, or nothing.
 
     *on_day* is the bank's day, *file_sha256* the digest of the answer's file, *effective_on* the day
     it is booked, *on_day* if empty. What is recorded already is left as it stands.
@@ -91,6 +93,8 @@ class AnswerAdviceList:
     def apply(self, session: Session) -> Answer:
         """Raises LedgerError."""
         session.settings.require(self.by, "reconciler", session.today)
+        if len(self.said) > SLICE_MAX:
+            raise InvalidFieldError("said", f"are at most {SLICE_MAX}", len(self.said))
         ordered = ordered_list(session.conn, session.government, self.document)
         rows = to_record(ordered, self.said)
         for row in rows:
