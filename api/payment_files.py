@@ -53,7 +53,7 @@ from ledger.documents.file_answers import ListOutcome
 from ledger.documents.list_answer import SLICE_MAX, AnswerAdviceList, answer_row, to_record
 from ledger.documents.list_orders import (
     OrderedList,
-    check_unsettled,
+    check_unanswered,
     list_id,
     ordered_list,
     payee_texts,
@@ -98,10 +98,10 @@ class ListFiles:
     files: tuple[ListFile, ...]
 
     def file(self, part: int) -> ListFile:
-        """One of them, to be handed over. Raises SeveralFilesError, PaymentSettledError."""
+        """One of them, to be handed over. Raises SeveralFilesError, PaymentAnsweredError."""
         listed = _signed(self.ordered, {})
         chosen = chosen_part(listed, [each.part for each in self.files], part)
-        check_unsettled(self.ordered, [order.reference for order in chosen.orders])
+        check_unanswered(self.ordered, [order.reference for order in chosen.orders])
         return self.files[chosen.part - 1]
 
     def to_json(self) -> dict[str, Any]:

@@ -99,7 +99,7 @@ STATUSES: Final[dict[str, int]] = {
     "may_be_with_bank": 409,
     "not_by_file": 409,
     "answer_contradicts": 409,
-    "payment_settled": 409,
+    "payment_answered": 409,
     "resent_elsewhere": 409,
     "nothing_to_pay": 409,
     "spm_used": 409,

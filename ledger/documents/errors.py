@@ -24,7 +24,7 @@ What documents and payments refuse, by name.
     ├── ResentElsewhereError           an SP2D whose recalled payment was ordered anew
     ├── PaymentNotListedError          an answer names a payment that is not in the list
     ├── AnswerContradictsError         an answer denies what is recorded of a payment
-    ├── PaymentSettledError            a file would ask for a payment that has had its answer
+    ├── PaymentAnsweredError           a file would ask for a payment that has had its answer
     ├── AlreadySoError                 held, let go, paused or going on as it is
     ├── NumberFormatError              the government's number pattern has no place for the serial
     └── TextErasedError                a private text that the act needs was erased
@@ -49,11 +49,11 @@ __all__ = [
     "NotByFileError",
     "NothingToPayError",
     "NumberFormatError",
+    "PaymentAnsweredError",
     "PaymentKindNotSupportedError",
     "PaymentMoveNotAllowedError",
     "PaymentNotHeldError",
     "PaymentNotListedError",
-    "PaymentSettledError",
     "ResentElsewhereError",
     "SignatureRefusedError",
     "SpmNotAcceptedError",
@@ -311,7 +311,7 @@ class AnswerContradictsError(DocumentError):
         )
 
 
-class PaymentSettledError(DocumentError):
+class PaymentAnsweredError(DocumentError):
     """A payment file asks for every payment in it, and one of them has had its answer."""
 
     def __init__(self, *, payment: str, state: str) -> None:

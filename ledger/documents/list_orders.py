@@ -16,18 +16,20 @@ from sqlalchemy import Connection, select
 from audit.database import batch, log_leaf
 from ledger import tables as t
 from ledger.documents import dispatch_store, payment_store, store
-from ledger.documents.calls import FILE, OPEN_STATES
+from ledger.documents.calls import FILE
 from ledger.documents.content import AdviceContent, read_advice
 from ledger.documents.errors import (
     DocumentMoveNotAllowedError,
     NotByFileError,
-    PaymentSettledError,
+    PaymentAnsweredError,
     TextErasedError,
 )
 
-__all__ = ["OrderedList", "check_unsettled", "list_id", "ordered_list", "payee_texts"]
+__all__ = ["OrderedList", "check_unanswered", "list_id", "ordered_list", "payee_texts"]
 
 _NUMBER: Final = "DP/"
+#: States in which a file may be handed over, perhaps again: nobody knows of an answer.
+_ASKED_FOR: Final = ("queued", "sent")
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,12 +103,12 @@ def payee_texts(conn: Connection, government: str, content: AdviceContent) -> di
     return texts
 
 
-def check_unsettled(ordered: OrderedList, payments: Iterable[str]) -> None:
-    """A file asks for all its payments: none may be paid, refused or ordered anew by now.
+def check_unanswered(ordered: OrderedList, payments: Iterable[str]) -> None:
+    """A file asks for all its payments: the bank may not have spoken of any, nor any be called back.
 
-    Raises PaymentSettledError.
+    Raises PaymentAnsweredError.
     """
     for payment in payments:
         state = ordered.states[payment]
-        if state not in OPEN_STATES:
-            raise PaymentSettledError(payment=payment, state=state)
+        if state not in _ASKED_FOR:
+            raise PaymentAnsweredError(payment=payment, state=state)

@@ -195,7 +195,7 @@ def test_answer_is_planned_recorded_once_and_a_contradiction_refused(desk: Desk)
     )
     assert ["paid", "accepted"] == desk.states()
     settled = desk.get(f"/advice-lists/{desk.document}/file?format=pain001.03")
-    assert (409, "payment_settled") == (settled.status_code, settled.json()["code"])
+    assert (409, "payment_answered") == (settled.status_code, settled.json()["code"])
     assert [] == [each for each in desk.office.findings() if each.table != "token"]
 
 

@@ -10,10 +10,10 @@ import pytest
 from api.engine import reading
 from ledger.documents.advice_list import DraftAdviceList, SendAdviceList
 from ledger.documents.calls import OPEN_STATES, contradicts, steps_of
-from ledger.documents.errors import PaymentSettledError
+from ledger.documents.errors import PaymentAnsweredError
 from ledger.documents.file_answers import ListOutcome, file_outcome
 from ledger.documents.list_answer import SLICE_MAX, AnswerAdviceList
-from ledger.documents.list_orders import check_unsettled, list_id, ordered_list
+from ledger.documents.list_orders import check_unanswered, list_id, ordered_list
 from ledger.documents.payments import STATES
 from ledger.opening import ADMIN_1, ADMIN_2, RECONCILER
 from ledger.policies import SetPolicy
@@ -145,9 +145,9 @@ def test_signed_list_is_read_with_its_instant_and_the_states_of_now(on_cair: Off
         assert "DP/0" == list_id(conn, on_cair.government, "DP/0")
     assert NOW == found.signed_at
     assert {one: "recalled", two: "queued"} == found.states
-    check_unsettled(found, [two])
-    with pytest.raises(PaymentSettledError, match=f"{one} is recalled"):
-        check_unsettled(found, [two, one])
+    check_unanswered(found, [two])
+    with pytest.raises(PaymentAnsweredError, match=f"{one} is recalled"):
+        check_unanswered(found, [two, one])
 
 
 @pytest.mark.parametrize("state", [state for state in STATES if state != "held"])
