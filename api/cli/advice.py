@@ -97,9 +97,9 @@ def file_(
     as_json: JsonOption = False,
 ) -> None:
     """Write a signed advice list as the bank's file."""
-    from api.deps import READ_ROLES  # noqa: PLC0415
     from api.engine import reading  # noqa: PLC0415
     from api.payment_files import list_files  # noqa: PLC0415
+    from ledger.roles import READ_ROLES  # noqa: PLC0415
 
     if dry_run == (output is not None):
         fail("invalid_request", "give --output, or --dry-run")
