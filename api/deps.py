@@ -20,6 +20,7 @@ from api.schemas import INT_MAX
 from api.security import Caller
 from api.writer import Outcome
 from ledger.answers import Idempotency
+from ledger.roles import READ_ROLES
 from ledger.session import Command
 
 __all__ = [
@@ -38,17 +39,6 @@ __all__ = [
     "submit",
 ]
 
-#: Who sees personal data. An administrator and a feed have no need of it.
-READ_ROLES: Final = (
-    "budget_user",
-    "sp2d_maker",
-    "sp2d_verifier",
-    "deputy_treasurer",
-    "accountant",
-    "receipts_officer",
-    "reconciler",
-    "inspector",
-)
 _bearer: Final = HTTPBearer(auto_error=False, description="A token issued by `rkud token issue`")
 
 Government = Annotated[

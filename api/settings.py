@@ -38,8 +38,8 @@ class Settings(BaseSettings):
     )
     banks_dir: Path | None = Field(
         None,
-        description="Directory of banks.toml, its keys and the bank's own rails.toml, banks.csv,"
-        " holidays.txt; default: banks in RKUD_DATA_DIR",
+        description="Directory of banks.toml, its keys, files.toml and the bank's own rails.toml,"
+        " banks.csv, holidays.txt; default: banks in RKUD_DATA_DIR",
     )
     government: str = Field("", description="Government (region code) that commands act in")
     body_max_bytes: int = Field(

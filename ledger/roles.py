@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Final
 
-__all__ = ["EXCLUSIVE", "ROLES"]
+__all__ = ["EXCLUSIVE", "READ_ROLES", "ROLES"]
 
 ROLES: Final[dict[str, str]] = {
     "admin": "persons, grants, keys, tokens and settings; no financial right",
@@ -31,3 +31,15 @@ EXCLUSIVE: Final[dict[str, frozenset[str]]] = {
     "admin": frozenset(ROLES) - {"admin"},
     "inspector": frozenset(ROLES) - {"inspector"},
 }
+
+#: Who sees personal data. An administrator and a feed have no need of it.
+READ_ROLES: Final = (
+    "budget_user",
+    "sp2d_maker",
+    "sp2d_verifier",
+    "deputy_treasurer",
+    "accountant",
+    "receipts_officer",
+    "reconciler",
+    "inspector",
+)

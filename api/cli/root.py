@@ -6,6 +6,7 @@ import typer
 
 from api.bench import command as bench
 from api.cli import (
+    advice,
     audit,
     bank,
     book,
@@ -37,6 +38,7 @@ people.add_to(app)
 keys.add_to(app)
 budget.add_to(app)
 bank.add_to(app)
+advice.add_to(app)
 worker.add_to(app)
 simulate.add_to(app)
 profiles.add_to(app)

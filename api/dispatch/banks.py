@@ -183,10 +183,11 @@ class Router:
         payment = Routed(amount, bank_account.partition(":")[0], beneficiary_bank)
         offered = self.rails.get(bank_account, ())
         table = replace(self.table, order=tuple(r for r in self.table.order if r in offered))
-        chosen = choose_rail(payment, self.banks, now, self._works, table)
+        chosen = choose_rail(payment, self.banks, now, self.is_working_day, table)
         return chosen.opens_at if isinstance(chosen, WaitUntil) else chosen
 
-    def _works(self, day: date) -> bool:
+    def is_working_day(self, day: date) -> bool:
+        """Whether banks work: Monday to Friday, but for the operator's holidays."""
         return day.weekday() < 5 and day not in self.holidays
 
 

@@ -19,6 +19,7 @@ def routers() -> list[APIRouter]:
         log,
         manual,
         operations,
+        payment_files,
         payments,
         people,
     )
@@ -29,6 +30,7 @@ def routers() -> list[APIRouter]:
         balances,
         budget,
         documents,
+        payment_files,
         dispatch,
         payments,
         bank,

@@ -12,6 +12,7 @@ from pydantic import ConfigDict, Field, JsonValue
 from starlette.responses import Response
 
 from api.deps import READ_ROLES, Asker, Books, Key, RuntimeDep, has_any, once, require_any, submit
+from api.payment_files import FILE_ERRORS, list_files
 from api.problems import responses
 from api.routes.acts import (
     IfMatch,
@@ -494,14 +495,40 @@ _READING: Final = (*ASKING, UnknownDocumentError)
 
 @router.get(
     "/advice-lists/{document}/file",
-    responses=responses(*_READING, *kinds_below(DocumentError)),
+    responses=responses(*_READING, *kinds_below(DocumentError), *FILE_ERRORS),
     summary="The exact bytes for the bank",
 )
-def get_list_file(books: Books, caller: Asker, document: str) -> Response:
+def get_list_file(
+    runtime: RuntimeDep,
+    books: Books,
+    caller: Asker,
+    document: str,
+    file_format: Annotated[
+        str,
+        Query(
+            alias="format",
+            max_length=80,
+            description="A bank's file, by its name in files.toml; the list itself if left out",
+            examples=["pain001.09"],
+        ),
+    ] = "",
+    part: Annotated[
+        int, Query(ge=0, le=100_000, description="Which file, where the list has several")
+    ] = 0,
+) -> Response:
     """Of a signed list; names and accounts stand in it, so it needs a grant."""
     require_any(books, caller)
-    found = al.advice_list_file(books.conn, books.government, document)
-    return Response(found.file, media_type="application/octet-stream", headers=_NO_STORE)
+    headers = dict(_NO_STORE)
+    if not file_format:
+        data = al.advice_list_file(books.conn, books.government, document).file
+    else:
+        folder = runtime.settings.banks()
+        files = list_files(books.conn, books.government, document, folder, name=file_format)
+        file = files.file(part)
+        data = file.data
+        headers["Content-Disposition"] = f'attachment; filename="{file.name}"'
+        headers["ETag"] = f'"{file.sha256}"'
+    return Response(data, media_type="application/octet-stream", headers=headers)
 
 
 @router.get(

@@ -7,6 +7,10 @@ PaymentError
 ├── UngroupedOrderError        no SP2D is named for an order that is debited by SP2D
 ├── NoRailError                no rail takes the payment, now or within the days looked at
 ├── ForeignReportError         a status report read against a message that it doesn't answer
+├── UnknownMessageError        a status report that answers no file of ours
+├── ContradictoryReportError   a status report that contradicts itself or what was sent
+├── UnknownFileFormatError     no file format of that name is set up for the bank account
+├── SeveralFilesError          a list that leaves in several files, and none was chosen
 ├── InvalidTemplateError       a layout of payment files contradicts itself
 ├── UnknownTemplateError       no layout of that name
 └── InvalidPaymentSettingsError    settings of a format, the rail table, or the bank list
@@ -18,10 +22,12 @@ name added is StatusReportNotFoundError.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
 from bank_adapters.errors import BankAdapterError, StatementFileError, shown
 
 __all__ = [
+    "ContradictoryReportError",
     "ForeignReportError",
     "InvalidPaymentSettingsError",
     "InvalidTemplateError",
@@ -29,11 +35,17 @@ __all__ = [
     "NoRailError",
     "PaymentError",
     "RepeatedOrderError",
+    "SeveralFilesError",
     "StatusReportNotFoundError",
     "UngroupedOrderError",
+    "UnknownFileFormatError",
+    "UnknownMessageError",
     "UnknownTemplateError",
     "UnwritablePaymentError",
 ]
+
+#: How many findings a refusal names.
+_TOLD_MAX: Final = 5
 
 
 class PaymentError(BankAdapterError):
@@ -83,11 +95,21 @@ class UngroupedOrderError(PaymentError):
 class NoRailError(PaymentError):
     """No rail takes this payment; a payment is never split to fit one."""
 
-    def __init__(self, amount: str, reasons: Sequence[tuple[str, str]]) -> None:
+    def __init__(
+        self,
+        amount: str,
+        reasons: Sequence[tuple[str, str]],
+        *,
+        reference: str = "",
+        bank: str = "",
+    ) -> None:
         told = "; ".join(f"{rail}: {why}" for rail, why in reasons) or "the table has no rails"
-        super().__init__(f"no rail takes {amount}: {told}")
+        order = f"order {shown(reference)} to bank {bank}: " if reference else ""
+        super().__init__(f"{order}no rail takes {amount}: {told}")
         self.amount = amount
         self.reasons = tuple(reasons)
+        self.reference = reference
+        self.bank = bank
 
 
 class ForeignReportError(PaymentError):
@@ -97,6 +119,48 @@ class ForeignReportError(PaymentError):
         super().__init__(f"the report answers message {shown(found)}, not {shown(expected)}")
         self.found = found
         self.expected = expected
+
+
+class UnknownMessageError(PaymentError):
+    """A status report answers a message that is no file of an advice list of ours."""
+
+    def __init__(self, message_id: str, reason: str) -> None:
+        super().__init__(f"the report answers message {shown(message_id)}: {reason}")
+        self.message_id = message_id
+        self.reason = reason
+
+
+class ContradictoryReportError(PaymentError):
+    """A status report contradicts itself or what was sent; nothing of it is recorded."""
+
+    def __init__(self, message_id: str, told: Sequence[str]) -> None:
+        some = "; ".join(told[:_TOLD_MAX]) + ("; ..." if len(told) > _TOLD_MAX else "")
+        super().__init__(f"the report on message {shown(message_id)} is not recorded: {some}")
+        self.message_id = message_id
+        self.told = tuple(told[:_TOLD_MAX])
+
+
+class UnknownFileFormatError(PaymentError):
+    """files.toml sets up no payment file of that name for the bank account, or several and none is named."""
+
+    def __init__(self, name: str, bank_account: str, known: Sequence[str]) -> None:
+        which = f"no file format {shown(name)}" if name else "not one file format"
+        told = ", ".join(known) or "none"
+        super().__init__(f"{which} for {bank_account} in files.toml; there are: {told}")
+        self.name = name
+        self.bank_account = bank_account
+        self.known = tuple(known)
+
+
+class SeveralFilesError(PaymentError):
+    """A list leaves in several files, and one of them has to be named."""
+
+    def __init__(self, number: str, part: int, parts: int) -> None:
+        asked = f"part {part} is none of them" if part else "name one"
+        super().__init__(f"list {number} leaves in {parts} files, parts 1 to {parts}: {asked}")
+        self.number = number
+        self.part = part
+        self.parts = parts
 
 
 class InvalidTemplateError(PaymentError):

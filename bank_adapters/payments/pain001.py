@@ -26,7 +26,7 @@ from bank_adapters.payments.pain001_settings import Code, Pain001Settings, RailC
 from bank_adapters.payments.texts import NOT_PROVIDED, identifier, outgoing_text
 from ledger.money import Money
 
-__all__ = ["SentBlock", "SentMessage", "write_pain001"]
+__all__ = ["SentBlock", "SentMessage", "sent_message", "write_pain001"]
 
 #: totalDigits 18 of ActiveOrHistoricCurrencyAndAmount and of DecimalNumber, decimals counted.
 _SEN_MAX: Final = 10**18 - 1
@@ -99,11 +99,29 @@ def write_pain001(
     for block in blocks:
         written += writer.block(block)
     written.append("</CstmrCdtTrfInitn></Document>\n")
-    sent = tuple(
-        SentBlock(block.payment_id, {order.reference: order.amount for order in block.orders})
-        for block in blocks
+    return "\n".join(written).encode(), _sent(message_id, blocks)
+
+
+def sent_message(
+    orders: Sequence[PaymentOrder],
+    settings: Pain001Settings,
+    *,
+    message_id: str,
+    payment_id: str,
+    sp2d_of: Mapping[str, str] | None = None,
+) -> SentMessage:
+    """What `write_pain001` says of these orders; names and account numbers play no part in it."""
+    return _sent(message_id, _blocks(orders, settings, payment_id, sp2d_of or {}))
+
+
+def _sent(message_id: str, blocks: Sequence[_Block]) -> SentMessage:
+    return SentMessage(
+        message_id,
+        tuple(
+            SentBlock(block.payment_id, {order.reference: order.amount for order in block.orders})
+            for block in blocks
+        ),
     )
-    return "\n".join(written).encode(), SentMessage(message_id, sent)
 
 
 def _blocks(

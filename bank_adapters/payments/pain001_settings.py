@@ -28,7 +28,15 @@ from bank_adapters.payments.order import RAILS, Rail
 from bank_adapters.payments.texts import TEXT_RULES, TextRule, identifier, outgoing_text
 from bank_adapters.payments.toml_table import Table, read_toml
 
-__all__ = ["AgentBy", "Code", "Pain001Settings", "RailCodes", "Version", "parse_pain001_settings"]
+__all__ = [
+    "AgentBy",
+    "Code",
+    "Pain001Settings",
+    "RailCodes",
+    "Version",
+    "pain001_settings_in",
+    "parse_pain001_settings",
+]
 
 Version = Literal["03", "09"]
 AgentBy = Literal["bic", "bank_code", "clearing_code"]
@@ -85,7 +93,13 @@ class Pain001Settings:
 
 def parse_pain001_settings(text: str) -> Pain001Settings:
     """Settings from TOML. Raises InvalidPaymentSettingsError with the field and its rule."""
-    top = read_toml(text, lambda field, rule: InvalidPaymentSettingsError("pain.001", field, rule))
+    return pain001_settings_in(
+        read_toml(text, lambda field, rule: InvalidPaymentSettingsError("pain.001", field, rule))
+    )
+
+
+def pain001_settings_in(top: Table) -> Pain001Settings:
+    """The same from a table of a larger file. Raises what the table refuses with."""
     top.only(_KEYS)
     text_rule = cast("TextRule", top.one_of("text", TEXT_RULES, "swift"))
     debtor, rails = top.table("debtor"), top.table("rails")

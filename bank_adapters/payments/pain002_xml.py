@@ -81,9 +81,13 @@ class PaymentSaid:
 
 @dataclass(frozen=True, slots=True)
 class StatusReport:
-    """One report. `group` is what it says of the whole original message."""
+    """One report. `group` is what it says of the whole original message.
+
+    message_id, created_at: its own id, and its CreDtTm as it stands; "" where it has none.
+    """
 
     message_id: str
+    created_at: str
     group: Said
     payments: tuple[PaymentSaid, ...]
 
@@ -148,6 +152,7 @@ class _Reader:
     #: Depths of the open elements whose text is wanted and in which another element began.
     _divided: set[int] = field(default_factory=set)
     _message_id: str = ""
+    _created_at: str = ""
     _first: str = ""
     _counts: dict[Level, int] = field(default_factory=lambda: dict.fromkeys(_STATUS, 0))
     _group: Said | None = None
@@ -160,7 +165,7 @@ class _Reader:
             raise StatusReportNotFoundError(self._first)
         if self._group is None:
             raise UnreadableElementError("report", 1, "OrgnlGrpInfAndSts", "", "is missing")
-        return StatusReport(self._message_id, self._group, tuple(self._payments))
+        return StatusReport(self._message_id, self._created_at, self._group, tuple(self._payments))
 
     def declared(self, _version: str, encoding: str | None, _standalone: int) -> None:
         if encoding is not None:
@@ -206,8 +211,10 @@ class _Reader:
                 if depth in self._divided:
                     self._refuse_mixed(key, text)
                 self._keep(self._open[-1], key, text)
-        elif path[self._report_depth :] == ["GrpHdr", "MsgId"] and self._report_depth:
+        elif self._report_depth and path[self._report_depth :] == ["GrpHdr", "MsgId"]:
             self._message_id = text
+        elif self._report_depth and path[self._report_depth :] == ["GrpHdr", "CreDtTm"]:
+            self._created_at = text
         self._text = ""
         self._divided.discard(depth)
         path.pop()

@@ -18,7 +18,7 @@ from audit.keys import read_secret
 from bank_adapters.snap.connection import Connection, read_connections
 from bank_adapters.snap.errors import InvalidConnectionError
 
-__all__ = ["load_connections"]
+__all__ = ["load_connections", "read_operators_file"]
 
 _BYTES_MAX: Final = 1_000_000
 
@@ -26,7 +26,7 @@ _BYTES_MAX: Final = 1_000_000
 def load_connections(path: Path) -> tuple[Connection, ...]:
     """The connections of a file of banks. Raises InvalidConnectionError."""
     try:
-        text = _read_open(path).decode()
+        text = read_operators_file(path).decode()
     except UnicodeDecodeError:
         raise InvalidConnectionError(path.name, "", "", "is not text in UTF-8") from None
     except ValueError as error:
@@ -35,7 +35,7 @@ def load_connections(path: Path) -> tuple[Connection, ...]:
     def read_file(named: str, secret: bool) -> bytes:
         where = path.parent / named
         if not secret:
-            return _read_open(where)
+            return read_operators_file(where)
         try:
             return read_secret(where)
         except FileNotFoundError:
@@ -46,7 +46,7 @@ def load_connections(path: Path) -> tuple[Connection, ...]:
     return read_connections(text, file=path.name, read_file=read_file)
 
 
-def _read_open(path: Path) -> bytes:
+def read_operators_file(path: Path) -> bytes:
     """A file that anybody may read and only its owner write; ValueError with the reason."""
     try:
         handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK)

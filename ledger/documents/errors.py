@@ -22,6 +22,9 @@ What documents and payments refuse, by name.
     ├── NoCallError                    the bank was never called for this payment
     ├── NotByFileError                 the list's orders leave by the bank's interface
     ├── SettlingNeedsTwoPersonsError   a person's word on what may be with the bank
+    ├── PaymentNotListedError          an answer names a payment that is not in the list
+    ├── AnswerContradictsError         an answer denies what is recorded of a payment
+    ├── PaymentAnsweredError           a file would ask for a payment that has had its answer
     ├── AlreadySoError                 held, let go, paused or going on as it is
     ├── NumberFormatError              the government's number pattern has no place for the serial
     └── TextErasedError                a private text that the act needs was erased
@@ -29,12 +32,13 @@ What documents and payments refuse, by name.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from ledger.errors import LedgerError
 
 __all__ = [
     "AlreadySoError",
+    "AnswerContradictsError",
     "DocumentError",
     "DocumentMoveNotAllowedError",
     "EnvelopeRequiredError",
@@ -45,9 +49,11 @@ __all__ = [
     "NotByFileError",
     "NothingToPayError",
     "NumberFormatError",
+    "PaymentAnsweredError",
     "PaymentKindNotSupportedError",
     "PaymentMoveNotAllowedError",
     "PaymentNotHeldError",
+    "PaymentNotListedError",
     "SettlingNeedsTwoPersonsError",
     "SignatureRefusedError",
     "SpmNotAcceptedError",
@@ -274,6 +280,47 @@ class NumberFormatError(DocumentError):
 
     def __init__(self, *, pattern: str) -> None:
         super().__init__(f"number pattern {pattern} has no {{serial}}", pattern=pattern)
+
+
+class PaymentNotListedError(DocumentError):
+    """An answer names a payment that is not in the advice list, or names one twice."""
+
+    def __init__(self, *, payment: str, document: str) -> None:
+        super().__init__(
+            f"payment {payment} is not in {document}, or stands twice in the answer",
+            payment=payment,
+            document=document,
+        )
+
+
+class AnswerContradictsError(DocumentError):
+    """The bank's answer denies what is recorded of a payment; a person asks the bank."""
+
+    def __init__(
+        self, *, document: str, number: int, payments: Sequence[Mapping[str, str]]
+    ) -> None:
+        told = "; ".join(
+            f"{each['payment']} is {each['state']}, and the answer says {each['status']}"
+            for each in payments
+        )
+        more = "; ..." if number > len(payments) else ""
+        super().__init__(
+            f"the answer to {document} is not recorded: {told}{more}",
+            document=document,
+            number=number,
+            payments=[dict(each) for each in payments],
+        )
+
+
+class PaymentAnsweredError(DocumentError):
+    """A payment file asks for every payment in it, and one of them has had its answer."""
+
+    def __init__(self, *, payment: str, state: str) -> None:
+        super().__init__(
+            f"payment {payment} is {state}: a file that asks for it again is not written",
+            payment=payment,
+            state=state,
+        )
 
 
 class TextErasedError(DocumentError):

@@ -6,12 +6,14 @@ import re
 from pathlib import Path
 
 from bank_adapters.payments.banks import bank_list
+from bank_adapters.payments.file_settings import parse_file_settings
 from bank_adapters.payments.pain001_settings import parse_pain001_settings
 from bank_adapters.payments.rail_table import parse_rail_table
 from bank_adapters.payments.template import parse_template
 
 PAGE = Path(__file__).parents[3] / "docs" / "bank-payments.md"
 READERS = {
+    "files": lambda text: parse_file_settings(text, str),
     "pain001": parse_pain001_settings,
     "template": parse_template,
     "rails": parse_rail_table,
