@@ -135,7 +135,7 @@ class _Connection(asyncio.Protocol):
             self._write(request)
 
     def _write(self, request: bytes) -> None:
-        if self._transport is not None:
+        if self._transport is not None and not self._transport.is_closing():
             self._transport.write(request)
 
     def data_received(self, data: bytes) -> None:

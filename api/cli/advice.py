@@ -211,8 +211,8 @@ def _tell_answer(read: ReadAnswer, told: dict[str, Any]) -> None:
 def _require(engine: Engine, government: str, by: str, roles: tuple[str, ...]) -> None:
     """Raises PrivateGrantRequiredError unless the person holds one of *roles* today."""
     from api.clock import local_day, system_clock  # noqa: PLC0415
-    from api.operating import book_of  # noqa: PLC0415
     from api.errors import PrivateGrantRequiredError  # noqa: PLC0415
+    from api.operating import book_of  # noqa: PLC0415
 
     book = book_of(engine, government)
     today = local_day(system_clock(), book.zone)
