@@ -110,71 +110,56 @@ class Books:
         return bool(self._answers)
 
     def keep(self, answers: Sequence[PaymentAnswer]) -> None:
-        """Answers to be recorded by the next `commit`."""
+        """Answers to be recorded next."""
         for at in range(0, len(answers), BATCH_MAX):
             self._answers.append((secrets.token_hex(16), answers[at : at + BATCH_MAX]))
 
-    def commit(self, call: CallPayments | None = None) -> tuple[int, dict[str, Any] | None]:
-        """
-        Record what was kept and take new calls, in one transaction.
-
-        Returns how many answers were recorded, and the answer to *call* (None: it was not taken).
-        What the database could not take is kept for the next time.
-        """
+    def record(self) -> int:
+        """Record what was kept; how much of it. What the database could not take is kept on."""
         waiting, self._answers = self._answers, []
-        commands: list[Command] = [
-            AnswerPayments(self._person, answers, idempotency=_key(key)) for key, answers in waiting
-        ]
-        if call is not None:
-            commands.append(call)
-        if not commands:
-            return 0, None
-        # COMMIT of the last answers and of the next calls.
-        # Die before it: the answered calls stand without answer, become unknown when their lease is
-        # over, and the bank is asked; the orders to be called for are queued as they were.
-        # Die after it: what was answered is settled. What is called is sent, though nothing may have
-        # left; when the lease is over it becomes unknown, the bank is asked, and nobody calls again.
-        outcomes = self._post(commands)
         done = 0
-        for (key, answers), outcome in zip(waiting, outcomes, strict=False):
+        for key, answers in waiting:
+            # COMMIT of the answers. Die before it: the calls stand without answer, become unknown
+            # when their lease is over, and the bank is asked. Die after it: they are settled.
+            outcome = self._post(AnswerPayments(self._person, answers, idempotency=_key(key)))
             if isinstance(outcome, Accepted):
                 done += len(answers)
-                continue
-            if isinstance(outcome, Refused):
+            elif isinstance(outcome, Refused):
                 self._complain("worker.answer_refused", outcome)
                 if len(answers) > 1:  # one of them was refused: the others must not wait for it
                     self._answers += [(secrets.token_hex(16), [each]) for each in answers]
-                continue
-            self._complain("worker.answer_kept", outcome)
-            self._answers.append((key, answers))
-        if call is None:
-            return done, None
-        last = outcomes[-1]
-        if not isinstance(last, Accepted):
-            self._complain("worker.call_refused", last)
-            return done, None
-        told: dict[str, Any] = msgspec.json.decode(last.answer)
-        return done, told
+            else:
+                self._complain("worker.answer_kept", outcome)
+                self._answers.append((key, answers))
+        return done
 
-    def new_call(
+    def call(
         self, orders: Sequence[tuple[str, str]], worker: str, lease_seconds: int
-    ) -> CallPayments:
-        """To call for (payment, rail)s."""
-        return CallPayments(
-            self._person, orders, worker, lease_seconds, _key(secrets.token_hex(16))
-        )
+    ) -> dict[str, Any]:
+        """Take (payment, rail)s to call the bank for; what they answered, nothing where they refused."""
+        key = _key(secrets.token_hex(16))
+        # COMMIT of the calls. Die before it: nothing happened, the orders are queued. Die after it:
+        # the orders are sent, nothing may have left; when the lease is over they become unknown,
+        # the bank is asked, and nobody calls for them again.
+        outcome = self._post(CallPayments(self._person, orders, worker, lease_seconds, key))
+        if not isinstance(outcome, Accepted):
+            self._complain("worker.call_refused", outcome)
+            return {"called": [], "skipped": []}
+        told: dict[str, Any] = msgspec.json.decode(outcome.answer)
+        return told
 
     def hold(self, payment: str, reason: str) -> None:
         """Hold an order for a person. Die before its COMMIT: the holder is asked for again."""
-        outcome = self._post([HoldPayment(self._person, payment, True, reason)])[0]
+        outcome = self._post(HoldPayment(self._person, payment, True, reason))
         if not isinstance(outcome, Accepted):
             self._complain("worker.hold_refused", outcome)
 
-    def _post(self, commands: Sequence[Command]) -> list[Outcome]:
-        outcomes = self._committer.post(commands)
-        if any(isinstance(each, Accepted) for each in outcomes):
+    def _post(self, command: Command) -> Outcome:
+        """One act, one COMMIT: whoever else writes in this book waits for one of them at most."""
+        outcome = self._committer.post([command])[0]
+        if isinstance(outcome, Accepted):
             self._committed(self.government)
-        return outcomes
+        return outcome
 
     def _complain(self, event: str, outcome: Outcome) -> None:
         error = getattr(outcome, "error", None)

@@ -132,7 +132,7 @@ class Worker:
         """Let the calls under way end, and record them."""
         self._pool.shutdown(cancel_futures=False)
         self._collect(0.0)
-        self.books.commit()
+        self.books.record()
 
     def step(self) -> bool:
         """One round; whether there was anything to do."""
@@ -181,22 +181,19 @@ class Worker:
         strange = [each.payment for each in (*asks, *sent) if each.payment not in calls]
         put_off |= dict.fromkeys(strange, later(now, self.timing.ask_most))
         self.books.schedule(put_off, count=True)
-        done = self._send(orders, now)
+        done = self.books.record() + self._send(orders, now)
         return done + self._ask([each for each in asks if each.payment in calls], calls, texts, now)
 
     def _due(self, conn: Connection, now: datetime, states: Sequence[str], most: int) -> list[Due]:
         return self.books.due(conn, self.banks, now, states, most) if most else []
 
     def _send(self, orders: Mapping[str, tuple[Due, PaymentOrder]], now: datetime) -> int:
-        """Record the answers that were kept, and call for *orders*."""
+        """Call the bank for *orders*, by payment."""
+        if not orders:
+            return 0
         started = time.monotonic()
-        call = None
-        if orders:
-            rails = [(order.reference, order.rail) for _, order in orders.values()]
-            call = self.books.new_call(rails, self.name, self.timing.lease)
-        recorded, told = self.books.commit(call)
-        if told is None:
-            return recorded
+        rails = [(order.reference, order.rail) for _, order in orders.values()]
+        told = self.books.call(rails, self.name, self.timing.lease)
         for each in told["called"]:
             due, order = orders[each["payment"]]
             made = Call(each["call"], each["external_id"], order.rail, ())
@@ -204,7 +201,7 @@ class Worker:
             self._running[self._pool.submit(self._call_bank, task)] = task
         paused = [each["payment"] for each in told["skipped"] if each["reason"] == "paused"]
         self.books.schedule(dict.fromkeys(paused, later(now, _PAUSED_SECONDS)))
-        return recorded + len(told["called"])
+        return len(told["called"])
 
     def _ask(
         self,
