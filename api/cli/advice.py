@@ -197,6 +197,8 @@ def _tell_answer(read: ReadAnswer, told: dict[str, Any]) -> None:
     typer.echo(f"  sha256 {told['file_sha256']}")
     for row in told["payments"]:
         step = f"{row['from']} -> {row['to']}" if row["to"] else f"{row['from']}, nothing new"
+        if row["settles"]:
+            step = f"{row['from']}: two reconcilers settle it as {row['settles']} (:settle)"
         if row["meaning"] == "duplicate":
             step += ": the bank holds it already"
         why = " ".join((*row["reasons"], words[row["payment"]]))

@@ -13,9 +13,11 @@ from typing import Final, NamedTuple
 
 from ledger.answers import Idempotency
 from ledger.documents.bank_outcomes import RecordPayment
+from ledger.documents.calls import FILE
 from ledger.documents.errors import AnswerContradictsError, PaymentNotListedError
 from ledger.documents.file_answers import FILE_MEANINGS, ListOutcome, file_outcome
 from ledger.documents.list_orders import OrderedList, ordered_list
+from ledger.documents.payments import needs_two
 from ledger.errors import InvalidFieldError
 from ledger.session import Answer, Session, Wants
 from ledger.settings import Settings
@@ -28,13 +30,19 @@ _SHOWN_MAX: Final = 5
 
 
 class ToRecord(NamedTuple):
-    """What an answer does to one payment; `outcome` is "" where it changes nothing."""
+    """
+    What an answer does to one payment; `outcome` is "" where it changes nothing.
+
+    *settles* is what two reconcilers may settle it as, on this answer: a payment of which nobody knows
+    takes two persons' word (`payments.needs_two`).
+    """
 
     payment: str
     amount_sen: int
     state: str
     outcome: str
     said: ListOutcome
+    settles: str = ""
 
 
 def to_record(ordered: OrderedList, said: Sequence[ListOutcome]) -> list[ToRecord]:
@@ -61,7 +69,10 @@ def to_record(ordered: OrderedList, said: Sequence[ListOutcome]) -> list[ToRecor
         outcome = file_outcome(state, each.meaning)
         if outcome is None:
             against.append({"payment": each.payment, "state": state, "status": each.status})
-        found.append(ToRecord(each.payment, amounts[each.payment], state, outcome or "", each))
+        row = ToRecord(each.payment, amounts[each.payment], state, outcome or "", each)
+        if outcome and needs_two(state, outcome, FILE):
+            row = row._replace(outcome="", settles=outcome)
+        found.append(row)
     if against:
         raise AnswerContradictsError(
             document=ordered.document, number=len(against), payments=against[:_SHOWN_MAX]
@@ -132,6 +143,7 @@ def answer_row(row: ToRecord) -> dict[str, str | list[str]]:
         "meaning": row.said.meaning,
         "from": row.state,
         "to": row.outcome,
+        "settles": row.settles,
     }
 
 

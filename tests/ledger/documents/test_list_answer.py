@@ -41,6 +41,19 @@ def listed(office: Office, among: int) -> tuple[str, list[str]]:
     return office.list_payments(*made), made
 
 
+def test_answer_on_a_payment_that_nobody_knows_of_waits_for_two_persons(office: Office) -> None:
+    """It is told, and the others are recorded."""
+    document, (one, two) = listed(office, 2)
+    office.outcome(one, "unknown")
+
+    told = office.do(answer(document, said(one, "done", "ACSC"), said(two, "done", "ACSC")))
+
+    assert [("", "paid"), ("paid", "")] == [(row["to"], row["settles"]) for row in told["payments"]]
+    assert [(one, "unknown"), (two, "paid")] == office.payments()
+    office.settle(one, "paid")
+    assert 0 == office.do(answer(document, said(one, "done", "ACSC")))["recorded"]
+
+
 def test_answer_is_recorded_once_for_each_payment_on_the_file_s_digest(office: Office) -> None:
     """Paid, accepted, rejected with its reason; what is no word on the payment changes nothing."""
     document, (one, two, three, four, five) = listed(office, 5)
