@@ -290,7 +290,7 @@ def test_form_of_a_match_in_its_leaf_is_pinned(book: Book) -> None:
     data = json.loads(bytes(body))["data"]
 
     assert [
-        *(1, ACCOUNT, 0, "manual", "manual", "1", f'{{"reason":"{data["reason"]}"}}'),
+        *(1, ACCOUNT, 0, "manual", "manual", "2", f'{{"reason":"{data["reason"]}"}}'),
         *(0, "-500.00", 3),
         [
             [1, "bank", 1, 0, "-500.00"],
