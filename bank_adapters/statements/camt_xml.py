@@ -536,7 +536,8 @@ class _Gatherer:
 
     def _raw(self) -> str:
         last = self.parser.CurrentByteIndex - self.window_from
-        last = self.window.index(b">", last) + 1
+        if self.window.startswith(b"</", last):  # expat stands behind a tag that is both, <Ntry/>
+            last = self.window.index(b">", last) + 1
         self._clear_from = self.window_from + last
         return self.window[self._entry_from - self.window_from : last].decode(
             self.encoding, "replace"

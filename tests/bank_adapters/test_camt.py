@@ -660,6 +660,15 @@ def test_file_that_was_cut_is_refused_wherever_it_was_cut() -> None:
             read_statement_file(GOOD[:end], format="camt")
 
 
+@pytest.mark.parametrize("after", [b"", b"-", b"<", b"</Stmt>", b"<Ntry>"])
+def test_entry_that_is_one_empty_tag_is_refused_wherever_the_file_ends(after: bytes) -> None:
+    """It begins and ends in the same place."""
+    data = b'<Document xmlns="urn:x"><BkToCstmrStmt><Stmt><Ntry/>' + after
+
+    with pytest.raises(UnreadableElementError, match="entry 1: CdtDbtInd: missing"):
+        read_statement_file(data, format="camt")
+
+
 def test_pieces_it_comes_in_do_not_matter() -> None:
     """A stream gives what the whole file gives: cut once anywhere, and byte by byte."""
     (one,) = read_statement_file(GOOD).statements
