@@ -74,11 +74,11 @@ class _DispatchBench:
         self._numbers = itertools.count(1)
         #: Whether orders were still to be sent when the journals ended, in every round.
         self._lasted = True
-        offered = f"{sizes.journals_a_second:.0f} journals/s offered"
-        self._alone = Contender("rkud worker, one, alone")
-        self._bare = Contender(f"bare client, {CALLS_AT_ONCE} threads, no books")
-        self._quiet = Contender(f"rkud serve, {offered}, nothing sent")
-        self._beside = Contender(f"rkud serve, {offered}, and one worker")
+        offered = f"{sizes.journals_a_second:.0f}/s"
+        self._alone = Contender("rkud worker")
+        self._bare = Contender(f"bare client, {CALLS_AT_ONCE} threads")
+        self._quiet = Contender(f"rkud serve, {offered}")
+        self._beside = Contender(f"rkud serve, {offered}, and a worker")
 
     def run(self) -> Report:
         self._say(f"opening the book and signing {self._sizes.orders:,} orders")
