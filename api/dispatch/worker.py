@@ -165,7 +165,7 @@ class Worker:
             )
             again = [each for each in sent if _may_repeat(each, calls)]
             room = free - min(len(due), max(self.width // 4 - asked, 1), free)
-            fresh = self._due(conn, now, ("queued",), room) if room else []
+            fresh = self._due(conn, now, ("queued",), room)
             orders, put_off = self._orders(conn, [*again, *fresh][:room], now)
             asks = due[: free - len(orders)]
             texts = self.books.payees(conn, asks)
@@ -328,9 +328,11 @@ class Worker:
     # --- what came back ------------------------------------------------------------------------
 
     def _collect(self, seconds: float) -> int:
-        """Keep the answers that have come, waiting a little until half of the calls are back."""
-        ends, out = time.monotonic() + seconds, set(self._running)
-        while len(out) > len(self._running) // 2 and (left := ends - time.monotonic()) > 0:
+        """Keep the answers that have come, waiting a little until half of what is out is back."""
+        ends = time.monotonic() + seconds
+        under_way: set[Future[Any]] = {*self._running, *self._asking}
+        out = under_way
+        while len(out) > len(under_way) // 2 and (left := ends - time.monotonic()) > 0:
             out = wait(out, timeout=left, return_when=FIRST_COMPLETED).not_done
         answers: list[PaymentAnswer] = []
         waits: dict[str, str] = {}

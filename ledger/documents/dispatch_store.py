@@ -380,18 +380,14 @@ def schedule_all(
     conn: Connection, government: str, at: Mapping[str, str], *, count: bool = False
 ) -> None:
     """When a worker may look at orders again (payment -> UTC instant); *count* it as a try."""
+    key = ("government", "payment_id")
     if count:
-        o = t.dispatch.c
-        for some in chunks(list(at), CHUNK):
-            conn.execute(
-                update(t.dispatch)
-                .where(o.government == government, o.payment_id.in_(some))
-                .values(tries=o.tries + 1)
-            )
+        rows: list[bulk.Row] = [(government, payment, 1) for payment in at]
+        bulk.add_to_rows(conn, t.dispatch, key, ("tries",), rows)
     bulk.set_rows(
         conn,
         t.dispatch,
-        ("government", "payment_id"),
+        key,
         ("next_at",),
         [(government, payment, instant) for payment, instant in at.items()],
     )

@@ -106,11 +106,12 @@ def read_orders(
         ]
         reducing = deductions.get(document, [])
         _, gross, deducted = own[at]
+        gross_before, deducted_before = before.get(at, (0, 0))
         part = part_of(
             [line.amount_sen for line in spending],
             [sen for _, sen, _ in reducing],
-            gross=(before.get(at, (0, 0))[0], int(gross or 0)),
-            deducted=(before.get(at, (0, 0))[1], int(deducted or 0)),
+            gross=(gross_before, int(gross or 0)),
+            deducted=(deducted_before, int(deducted or 0)),
         )
         accounts = [account for account, _, _ in reducing]
         found.parts[payment.id] = OrderPart(spending, accounts, part)
@@ -133,7 +134,8 @@ def _sums_before(
     later = {each for each in wanted if each[1] > 1}
     found = {}
     for some in chunks(sorted({document for document, _ in later}), CHUNK):
-        numbers = [n for document, n in later if document in set(some)]
+        among = set(some)
+        numbers = [n for document, n in later if document in among]
         running = (
             select(
                 y.document_id,
