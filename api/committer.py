@@ -80,8 +80,8 @@ class Committer:
     Puts batches of one government to the books. Used by one thread.
 
     *refuses* may say why nothing is to be written at all; *pause* waits between attempts to learn
-    what became of a COMMIT. *meanwhile* is called while the database writes a batch, and again when
-    the batch is put again (`ledger.posting.post_batch`).
+    what became of a COMMIT. *meanwhile* is given a batch's number while the database writes it, and
+    again when the batch is put again (`ledger.posting.post_batch`).
     """
 
     def __init__(
@@ -92,7 +92,7 @@ class Committer:
         clock: Clock,
         refuses: Callable[[str], ApiError | AuditError | None] = lambda _: None,
         pause: Callable[[float], None] = time.sleep,
-        meanwhile: Callable[[], None] = lambda: None,
+        meanwhile: Callable[[int], None] = lambda _: None,
     ) -> None:
         self._engine = engine
         self._government = government

@@ -118,7 +118,9 @@ class Import:
         self._by = by
         self._batch_size = batch_size
         self._go_on = go_on
-        self._committer = Committer(engine, government, clock=clock, meanwhile=self._read_ahead)
+        self._committer = Committer(
+            engine, government, clock=clock, meanwhile=lambda _: self._read_ahead()
+        )
         self._checkpoints = CheckpointJob(engine, settings.keys(), clock=clock)
         self._source: Iterator[_Cut] = iter(())
         self._ahead: _Cut | Exception | None = None

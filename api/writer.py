@@ -7,7 +7,8 @@ transaction is under way the next batch gathers by itself, so nobody waits for c
 load a batch is one act.
 
 When more waits already, the answers of a batch are held back until the next one is on its way to the
-database (ADR 7), so that answering and reading requests fall into the time the database works.
+database (ADR 7), so that answering and reading requests fall into the time the database works. Not so
+while others write in the same book: the next batch then waits for theirs.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from api.clock import Clock
 from api.committer import Committer, Failed, Outcome
 from api.errors import ApiError, OutcomeUnknownError, QueueFullError, StoppingError
 from api.logs import log
+from api.others import Others
 from audit.errors import AuditError
 from ledger.posting import Group
 from ledger.session import Command
@@ -81,8 +83,9 @@ class Writer:
             clock=clock,
             refuses=refuses,
             pause=pause,
-            meanwhile=self._answer,
+            meanwhile=self._on_its_way,
         )
+        self._others = Others()
         self._held: dict[asyncio.AbstractEventLoop, _Answers] = {}
         self._batch_max = batch_max
         self._queue_max = queue_max
@@ -151,7 +154,7 @@ class Writer:
                 outcomes = [Failed(OutcomeUnknownError())] * len(batch)
             self._answer()
             self._held = _by_loop(batch, outcomes)
-            if self._queue:
+            if self._queue and not self._others.are_writing:
                 self._answer_soon()
             else:
                 self._answer()
@@ -178,6 +181,10 @@ class Writer:
             self._gauge.set(self._waiting)
         metrics.BATCH_ACTS.observe(weight)
         return batch
+
+    def _on_its_way(self, batch_seq: int) -> None:
+        self._others.heard(batch_seq)
+        self._answer()
 
     def _answer(self) -> None:
         """Answer what is held. Also called while the database writes the next batch."""

@@ -70,14 +70,14 @@ def post_batch(
     *,
     now: datetime,
     today: str,
-    meanwhile: Callable[[], None] = lambda: None,
+    meanwhile: Callable[[int], None] = lambda _: None,
 ) -> list[Result]:
     """
     Apply *commands* in order inside the caller's transaction; one result each, in the same order.
 
     A linked group has one result: Accepted with a JSON array of its members' answers, or the first
-    refusal. *today* is the government's local date at *now*. *meanwhile* is called once when all is
-    decided, while the database still writes; it must not touch the database.
+    refusal. *today* is the government's local date at *now*. *meanwhile* is given the batch's number once
+    all is decided, while the database still writes; it must not touch the database.
 
     Raises:
         BookMissingError: No book is kept for *government*.
@@ -95,7 +95,7 @@ def post_batch(
                 results.append(_apply(session, command, answers))
             session.send_some()
         session.flush()
-        meanwhile()
+        meanwhile(session.batch.seq)
     return results
 
 

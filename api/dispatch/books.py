@@ -1,11 +1,17 @@
-"""What a worker reads of the books and puts to them. Used by one thread."""
+"""
+What a worker reads of the books and puts to them. Used by one thread.
+
+Whoever else writes in the book, mostly people who wait for an answer, comes first: while others
+write, an act is short and the worker rests after it twice as long as it took (ADR 9).
+"""
 
 from __future__ import annotations
 
 import secrets
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 from sqlalchemy import Connection, Engine
@@ -15,6 +21,7 @@ from api.committer import Committer, Outcome
 from api.dispatch.timing import later
 from api.engine import begin
 from api.logs import log
+from api.others import Others
 from audit.log import instant_text
 from ledger.answers import Idempotency
 from ledger.documents import dispatch_store, queries
@@ -25,6 +32,11 @@ from ledger.posting import Accepted, Refused
 from ledger.session import Command
 
 __all__ = ["Books"]
+
+#: While others write in the book: orders of one act, and the rest after it, in times of what it took.
+_SHORT_ACT: Final = 16
+_REST: Final = 2
+_REST_SECONDS_MAX: Final = 0.5
 
 
 class Books:
@@ -45,13 +57,23 @@ class Books:
         *,
         committed: Callable[[str], None],
         refuses: Callable[[str], Any],
+        pause: Callable[[float], None] = time.sleep,
     ) -> None:
         self.engine = engine
         self.government = government
         self.zone = zone
         self._person = person
         self._committed = committed
-        self._committer = Committer(engine, government, clock=clock, refuses=refuses)
+        self._pause = pause
+        self._others = Others()
+        self._rested_at = float("-inf")
+        self._committer = Committer(
+            engine,
+            government,
+            clock=clock,
+            refuses=refuses,
+            meanwhile=self._others.heard,
+        )
         self._answers: list[tuple[str, Sequence[PaymentAnswer]]] = []
 
     # --- reading -------------------------------------------------------------------------------
@@ -105,14 +127,20 @@ class Books:
     # --- acts ----------------------------------------------------------------------------------
 
     @property
+    def act_most(self) -> int:
+        """How many orders an act should have now."""
+        return _SHORT_ACT if self._others.are_writing else BATCH_MAX
+
+    @property
     def is_waiting(self) -> bool:
         """Whether answers wait to be recorded."""
         return bool(self._answers)
 
     def keep(self, answers: Sequence[PaymentAnswer]) -> None:
         """Answers to be recorded next."""
-        for at in range(0, len(answers), BATCH_MAX):
-            self._answers.append((secrets.token_hex(16), answers[at : at + BATCH_MAX]))
+        most = self.act_most
+        for at in range(0, len(answers), most):
+            self._answers.append((secrets.token_hex(16), answers[at : at + most]))
 
     def record(self) -> int:
         """Record what was kept; how much of it. What the database could not take is kept on."""
@@ -156,7 +184,13 @@ class Books:
 
     def _post(self, command: Command) -> Outcome:
         """One act, one COMMIT: whoever else writes in this book waits for one of them at most."""
+        started = time.monotonic()
+        if self._others.are_writing and (rest := self._rested_at - started) > 0:
+            self._pause(rest)
+            started = time.monotonic()
         outcome = self._committer.post([command])[0]
+        ended = time.monotonic()
+        self._rested_at = ended + min(_REST * (ended - started), _REST_SECONDS_MAX)
         if isinstance(outcome, Accepted):
             self._committed(self.government)
         return outcome

@@ -165,6 +165,7 @@ class Worker:
             )
             again = [each for each in sent if _may_repeat(each, calls)]
             room = free - min(len(due), max(self.width // 4 - asked, 1), free)
+            room = min(room, self.books.act_most)
             fresh = self._due(conn, now, ("queued",), room)
             orders, put_off = self._orders(conn, [*again, *fresh][:room], now)
             asks = due[: free - len(orders)]

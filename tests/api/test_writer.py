@@ -415,6 +415,39 @@ def test_answer_waits_for_no_batch_that_does_not_get_on_its_way(
     assert all(isinstance(each, Accepted) for each in outcomes)
 
 
+def test_answer_is_not_held_for_the_next_batch_while_others_write(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The next batch may wait long for theirs."""
+    held: list[int] = []
+    monkeypatch.setattr(Writer, "_answer_soon", lambda writer: held.append(len(writer._held)))
+    monkeypatch.setattr("api.others._REMEMBERED_SECONDS", 60.0)
+    alone = Committer(engine, GOVERNMENT, clock=fixed_clock)
+    inner = Committer.post
+
+    def post(committer: Committer, commands: Any, **kwargs: Any) -> list[Outcome]:
+        if committer is not alone and kwargs.get("lost") is None and between:
+            (other,) = inner(alone, [journal(between.pop())])
+            assert isinstance(other, Accepted)
+        return inner(committer, commands, **kwargs)
+
+    monkeypatch.setattr(Committer, "post", post)
+
+    async def run(names: list[str]) -> None:
+        writer = Writer(engine, GOVERNMENT, clock=fixed_clock, batch_max=1)
+        await asyncio.gather(*writer.submit([journal(name) for name in names]))
+        await asyncio.to_thread(writer.stop)
+
+    between: list[str] = []
+    asyncio.run(run(["A0", "A1", "A2"]))
+    assert 2 == len(held)  # each but the last was held for the one behind it
+    held.clear()
+    between = ["X2", "X1", "X0"]
+    asyncio.run(run(["B0", "B1", "B2", "B3"]))
+    # The first gap is seen with the second batch.
+    assert 1 == len(held)
+
+
 def test_queue_full_refuses_at_once_and_nothing_half(engine: Engine, gate: Gate) -> None:
     """Beyond its bound the queue takes nothing; what it took is written."""
 

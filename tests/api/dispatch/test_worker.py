@@ -19,6 +19,7 @@ from api.errors import OutcomeUnknownError
 from bank_adapters.errors import UnknownProfileError
 from bank_adapters.payments.order import Rail
 from bank_adapters.statements import OutgoingEntry, write_mt940
+from ledger.documents.dispatching import BATCH_MAX, PaymentAnswer
 from ledger.documents.holding import HoldPayment, PauseDispatch
 from ledger.documents.journals import RETUR_ACCOUNT
 from ledger.money import Money
@@ -446,3 +447,35 @@ def test_answers_that_could_not_be_recorded_are_kept_and_recorded_later(
         worker.step()
     assert ["paid"] == cair_desk.states()
     assert 1 == cair_desk.bank.asked[payment]
+
+
+def test_worker_gives_way_while_others_write(
+    cair_desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A worker alone takes its time; beside others its acts are short and it rests after them."""
+    monkeypatch.setattr("api.others._REMEMBERED_SECONDS", 60.0)
+    payments = cair_desk.orders(among=3)
+    rests: list[float] = []
+    office = cair_desk.office
+    books = Books(
+        office.engine,
+        office.government,
+        "Asia/Jakarta",
+        "worker",
+        cair_desk.clock,
+        committed=lambda _: None,
+        refuses=lambda _: None,
+        pause=rests.append,
+    )
+    for payment in payments[:2]:
+        books.hold(payment, "to be looked at")
+    assert (BATCH_MAX, []) == (books.act_most, rests)
+
+    office.do(HoldPayment("kuasa", payments[0], False, "Jelas"))
+    books.hold(payments[0], "to be looked at")
+    assert 1 <= books.act_most < BATCH_MAX
+    books.hold(payments[2], "to be looked at")
+    assert 1 == len(rests) and 0 < rests[0] <= 0.5
+
+    books.keep([PaymentAnswer(f"P{n}", "silence", "unknown") for n in range(40)])
+    assert [16, 16, 8] == [len(answers) for _, answers in books._answers]
