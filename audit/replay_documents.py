@@ -61,7 +61,7 @@ class _Payment:
     basis: str = "order"
     state: str = "held"
     listed: bool = False
-    #: whether the bank rejected it, and has said something else since
+    #: whether the bank has said something else since it was rejected, or paid
     contradicted: bool = False
     #: whether another attempt followed
     repeated: bool = False
@@ -78,9 +78,15 @@ _STEPS: Final[dict[str, tuple[str, ...]]] = {
     "sent": ("accepted", "paid", "rejected", "recalled", "unknown"),
     "accepted": ("paid", "rejected", "recalled", "unknown"),
     "unknown": ("accepted", "paid", "rejected", "recalled"),
-    "paid": ("returned",),
+    "paid": ("returned", "paid"),
     "recalled": ("cancelled",),
-    "rejected": ("cancelled",),
+    "rejected": ("cancelled", "paid", "rejected"),
+}
+
+#: state of a payment -> what the bank may say of it so that a person has to look
+_CONTRADICTIONS: Final = {
+    "paid": ("refused", "conflict"),
+    "rejected": ("done", "returned", "conflict"),
 }
 
 
@@ -448,7 +454,7 @@ class Documents:
             self._fail("wrong_move", f"{name}: an answer to no call", index)
             return
         payment.calls[-1].append(data["meaning"])
-        if payment.state == "rejected" and data["meaning"] in ("done", "returned", "conflict"):
+        if data["meaning"] in _CONTRADICTIONS.get(payment.state, ()):
             payment.contradicted = True
         if data["to"]:
             self.payment_moved(index, by, act, data)
@@ -479,13 +485,31 @@ class Documents:
         if "resends" in data:
             self._again(index, name, act == "payment.rerouted", data)
             return
-        self._step(index, name, data["to"], data["from"])
-        payment = self._payments.get(name)
-        if payment is None or not payment.on_cair:
+        payment, target = self._payments.get(name), data["to"]
+        before = payment.state if payment is not None else ""
+        if payment is not None and (target == before or (before, target) == ("rejected", "paid")):
+            self._check_reopened(index, name, payment, act, target)
+        self._step(index, name, target, data["from"])
+        if payment is None:
             return
-        if data["to"] == "paid" or (data["to"] == "rejected" and payment.basis == "retur"):
+        payment.contradicted = False
+        is_retur = payment.basis == "retur"
+        if not payment.on_cair or target == before or (is_retur and before == "rejected"):
+            return
+        if target == "paid" or (target == "rejected" and is_retur):
             bank = payment.bank_account
             self.committed[bank] = self.committed.get(bank, 0) - payment.amount
+
+    def _check_reopened(
+        self, index: int, name: str, payment: _Payment, act: str, target: str
+    ) -> None:
+        """What is settled stands, or was paid after a rejection, by two persons' word alone."""
+        if act != "payment.settled":
+            self._fail("settled_alone", f"{name} was {payment.state}, and is {target}", index)
+        if target == payment.state and not payment.contradicted:
+            self._fail("wrong_move", f"{name} was {payment.state} undisputed", index)
+        if target != payment.state and payment.repeated:
+            self._fail("paid_twice", f"{name} is paid, and another attempt was made", index)
 
     def _again(self, index: int, name: str, is_rerouted: bool, data: dict[str, Any]) -> None:
         """A new attempt at what failed, or, from another bank account, at what was recalled."""

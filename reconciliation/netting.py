@@ -2,7 +2,7 @@
 Payments that the bank booked more than once or gave back, explained by their reference.
 
 A twin debit and its correction, or a debit and the return of it, name one payment of ours with its
-amount. Which debit is the order and which the error nobody can tell, and nobody needs to: the lines
+amount; so do the entries of one that the bank rejected and paid after all. Which debit is the order and which the error nobody can tell, and nobody needs to: the lines
 together are what the books say of the payment. So they are matched as one group, where
 
 - every line that names the payment, open or matched, is its amount and names no other payment;
@@ -44,7 +44,7 @@ SELECT key FROM (SELECT key, amount_sen,
   FROM open_key WHERE government = :government AND bank_account = :bank_account AND key >= 'pay:' AND key < 'pay;'
   GROUP BY key, amount_sen) g
 GROUP BY key
-HAVING sum(n_bank) > 1 AND max(CASE WHEN n_bank = 1 AND n_book = 1 THEN 0 ELSE 1 END) = 1
+HAVING (sum(n_bank) > 1 OR sum(n_bank) = 1 AND sum(n_book) > 1) AND max(CASE WHEN n_bank = 1 AND n_book = 1 THEN 0 ELSE 1 END) = 1
   AND sum(n_bank * amount_sen) = sum(n_book * amount_sen)
 ORDER BY key
 """

@@ -29,6 +29,18 @@ from api.private_postgres import (
 from tests.compiled import share_compiled_statements
 from tests.databases import Database, chosen_engines, narrowed_notice
 
+# Here once, because each conftest that names a fixture makes one of its own.
+from tests.ledger.documents.offices import (  # noqa: F401  # fixtures
+    _postgres_offices,
+    _sqlite_offices,
+    office,
+    office_database,
+    office_engine,
+    offices,
+    on_cair,
+    on_issue,
+)
+
 # A busy machine is no failure: examples are bounded in number, tests in time. And one run is like
 # the other: new cases are looked for on purpose (make explore).
 hypothesis.settings.register_profile("steady", deadline=None, print_blob=True, derandomize=True)

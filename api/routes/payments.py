@@ -147,7 +147,10 @@ async def record(
 async def settle(
     runtime: RuntimeDep, key: Key, caller: Asker, reference: str, body: SettleBody
 ) -> Response:
-    """Role `reconciler`; another reconciler confirms (`proposals/{proposal}:confirm`)."""
+    """
+    Role `reconciler`; another reconciler confirms (`proposals/{proposal}:confirm`). Where the bank
+    contradicts what is settled, the same state again says that it stands.
+    """
     act = SettlePayment(
         payment=reference,
         to=body.outcome,

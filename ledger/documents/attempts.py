@@ -7,13 +7,14 @@ from sqlalchemy import select
 from audit.canonical import JsonInput
 from ledger import tables as t
 from ledger.documents import dispatch_store, payment_store, store
+from ledger.documents.calls import CONTRADICTIONS
 from ledger.documents.errors import DocumentMoveNotAllowedError, PaymentMoveNotAllowedError
 from ledger.documents.numbers import PAYMENT_SERIES, payment_reference
 from ledger.documents.payment_store import StoredPayment
 from ledger.documents.store import StoredDocument
 from ledger.session import Session
 
-__all__ = ["add_attempt", "check_last"]
+__all__ = ["add_attempt", "check_contradicted", "check_last", "check_not_repeated"]
 
 
 def check_last(
@@ -34,16 +35,8 @@ def check_last(
         raise DocumentMoveNotAllowedError(
             document=document.id, move=move, state=document.state, allowed=[]
         )
-    p = t.payment.c
-    later = session.conn.execute(
-        select(p.id).where(
-            p.document_id == before.document_id,
-            p.payee_n == before.payee_n,
-            p.attempt > before.attempt,
-            p.government == session.government,
-        )
-    ).scalar()
-    state = before.state if later is None else f"{before.state}, resent as {later}"
+    later = _later(session, before)
+    state = f"{before.state}, resent as {later}" if later else before.state
     # Whoever paid it again on the bank's first word would pay it twice if the second is true.
     if state == "rejected" and dispatch_store.contradicted(
         session.conn, session.government, [before.id]
@@ -56,6 +49,49 @@ def check_last(
             outcome=outcome,
             allowed=[],
         )
+
+
+def check_not_repeated(session: Session, payment: StoredPayment, *, outcome: str) -> None:
+    """It is its payee's last attempt. Raises PaymentMoveNotAllowedError."""
+    if later := _later(session, payment):
+        raise PaymentMoveNotAllowedError(
+            payment=payment.id,
+            state=f"{payment.state}, resent as {later}",
+            outcome=outcome,
+            allowed=[],
+        )
+
+
+def check_contradicted(session: Session, payment: StoredPayment) -> None:
+    """
+    The bank has disagreed with the payment's state since.
+
+    Raises PaymentMoveNotAllowedError: there is nothing to confirm.
+    """
+    meanings = CONTRADICTIONS.get(payment.state, ())
+    if not dispatch_store.contradicted(session.conn, session.government, [payment.id], meanings):
+        raise PaymentMoveNotAllowedError(
+            payment=payment.id,
+            state=f"{payment.state}, not contradicted by the bank",
+            outcome=payment.state,
+            allowed=[],
+        )
+
+
+def _later(session: Session, payment: StoredPayment) -> str:
+    """The attempt after this one, "" where there is none."""
+    p = t.payment.c
+    found = session.conn.execute(
+        select(p.id)
+        .where(
+            p.document_id == payment.document_id,
+            p.payee_n == payment.payee_n,
+            p.attempt > payment.attempt,
+            p.government == session.government,
+        )
+        .order_by(p.attempt)
+    ).scalar()
+    return str(found or "")
 
 
 def add_attempt(

@@ -65,7 +65,7 @@ class RecordPayment:
         session.settings.require(self.by, "reconciler", session.today)
         check_text("reason", self.reason, most=1_000)
         check_outcome(session, self.outcome, self.on_day, self.evidence_sha256)
-        payment = payment_before(session, self.payment_reference, self.outcome)
+        payment = payment_before(session, self.payment_reference, self.outcome, stands=False)
         channel = dispatch_store.channel_of_payment(session.conn, session.government, payment.id)
         if needs_two(payment.state, self.outcome, channel):
             raise SettlingNeedsTwoPersonsError(payment=payment.id, state=payment.state)
@@ -194,10 +194,16 @@ def check_outcome(session: Session, outcome: str, on_day: str, evidence_sha256: 
         raise InvalidFieldError("outcome", f"is one of {', '.join(OUTCOMES)}", outcome)
 
 
-def payment_before(session: Session, reference: str, outcome: str) -> StoredPayment:
-    """The payment, where it may come to *outcome*. Raises Unknown-, PaymentMoveNotAllowedError."""
+def payment_before(
+    session: Session, reference: str, outcome: str, *, stands: bool
+) -> StoredPayment:
+    """
+    The payment, where it may come to *outcome* (*stands*: or be so already).
+
+    Raises UnknownPaymentError, PaymentMoveNotAllowedError.
+    """
     payment = payment_store.get(session.conn, session.government, reference)
-    check_step(payment.id, payment.state, outcome)
+    check_step(payment.id, payment.state, outcome, stands=stands)
     return payment
 
 

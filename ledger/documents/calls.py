@@ -82,8 +82,11 @@ _AGREES: Final[dict[str, tuple[str, ...]]] = {
 }
 
 
-#: What a bank may say of a payment that it rejected so that nobody knows any more.
-CONTRADICTIONS: Final = ("done", "returned", "conflict")
+#: What a bank may say of a payment in these states so that a person has to look.
+CONTRADICTIONS: Final = {
+    "paid": ("refused", "conflict"),
+    "rejected": ("done", "returned", "conflict"),
+}
 
 
 def channel_of(policies: Iterable[tuple[str, str, str]], bank_account: str, on: str) -> str:

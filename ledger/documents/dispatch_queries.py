@@ -80,8 +80,10 @@ def list_attention(
     # A conflict of an order that was settled later, by the bank's word or by two persons, has had its
     # answer.
     contradiction = or_(
-        and_(p.state == "paid", _said_since(p, ("refused", "conflict"))),
-        and_(p.state == "rejected", _said_since(p, CONTRADICTIONS)),
+        *(
+            and_(p.state == state, _said_since(p, meanings))
+            for state, meanings in CONTRADICTIONS.items()
+        )
     )
     query = (
         select(

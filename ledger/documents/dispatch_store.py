@@ -225,8 +225,13 @@ def check_not_by_file(conn: Connection, government: str, payment: StoredPayment)
             raise MayBeWithBankError(payment=payment.id)
 
 
-def contradicted(conn: Connection, government: str, payments: Sequence[str]) -> set[str]:
-    """Those of *rejected* payments that the bank has said something else of since."""
+def contradicted(
+    conn: Connection,
+    government: str,
+    payments: Sequence[str],
+    meanings: Sequence[str] = CONTRADICTIONS["rejected"],
+) -> set[str]:
+    """Those of settled payments that the bank has said one of *meanings* of since."""
     a, m = t.payment_answer.c, t.payment_move.c
     found: set[str] = set()
     for some in chunks(payments, CHUNK):
@@ -242,7 +247,7 @@ def contradicted(conn: Connection, government: str, payments: Sequence[str]) -> 
                     a.payment_id == settled.c.payment_id,
                     a.government == government,
                     a.leaf_index > settled.c.leaf_index,
-                    a.meaning.in_(CONTRADICTIONS),
+                    a.meaning.in_(meanings),
                 )
             ).scalars()
         )

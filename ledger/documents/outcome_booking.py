@@ -45,6 +45,8 @@ class OutcomeBooking:
         """The table of `payments`, from paid on."""
         payment, session = self.payment, self.session
         on_cair, retur = payment.recognition == "on_cair", payment.basis == "retur"
+        if self.outcome == payment.state:
+            return None
         if self.outcome == "returned":
             return self._retur(
                 into_cash=True, reference=returned_reference(payment.partner_reference)
@@ -58,6 +60,9 @@ class OutcomeBooking:
                 )
                 session.position.commit_cash(key, -payment.amount_sen)
             return None
+        if (self.outcome, payment.state) == ("paid", "rejected") and not books_part(payment):
+            # What the rejection gave back, or set free, goes after all.
+            return self._retur(into_cash=False, reference=payment.partner_reference)
         if self.outcome != "paid" or not on_cair:
             return None
         if not books_part(payment):

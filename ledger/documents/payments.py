@@ -11,10 +11,16 @@ What a step books depends on the recognition its SP2D was signed under and on th
     paid      -                       -                      the order's part    Dr Utang Retur/Cr KD
     rejected  Dr KD/Cr Utang Retur    Dr KD/Cr Utang Retur   -                   uncommit
     returned  Dr KD/Cr Utang Retur    (the same in all four)
+    paid, of
+    rejected  Dr Utang Retur/Cr KD    Dr Utang Retur/Cr KD   the order's part    Dr Utang Retur/Cr KD
 
 Rejected under `on_issue`: the book had let the money go and the bank did not, so cash comes back
 into the book under the payment's own reference (both lines then cancel out at the bank) and what is
 owed stands as Utang Retur until it is paid again. Neither step frees budget: the order stands.
+
+A bank may contradict itself. What it rejected and has paid after all is then paid by two reconcilers'
+word, while no other attempt was made; a state that they find to stand is its own next step and books
+nothing.
 """
 
 from __future__ import annotations
@@ -33,6 +39,7 @@ __all__ = [
     "check_step",
     "needs_two",
     "next_basis",
+    "reopens",
 ]
 
 STATES: Final = (
@@ -48,7 +55,8 @@ STATES: Final = (
     "unknown",
 )
 
-#: state -> the states that may follow. A bank that answers early skips steps; none goes back.
+#: state -> the states that may follow. A bank that answers early skips steps; none goes back but by
+#: two persons (`reopens`).
 STEPS: Final[dict[str, tuple[str, ...]]] = {
     "": ("held",),
     "held": ("queued", "recalled", "cancelled"),
@@ -56,9 +64,9 @@ STEPS: Final[dict[str, tuple[str, ...]]] = {
     "sent": ("accepted", "paid", "rejected", "recalled", "unknown"),
     "accepted": ("paid", "rejected", "recalled", "unknown"),
     "unknown": ("accepted", "paid", "rejected", "recalled"),
-    "paid": ("returned",),
+    "paid": ("returned", "paid"),
     "recalled": ("cancelled",),
-    "rejected": ("cancelled",),
+    "rejected": ("cancelled", "paid", "rejected"),
     "returned": (),
     "cancelled": (),
 }
@@ -70,12 +78,18 @@ RESENDABLE: Final = ("rejected", "returned")
 OUTCOMES: Final = ("sent", "accepted", "paid", "rejected", "returned", "recalled", "unknown")
 
 
-def check_step(payment: str, state: str, target: str) -> None:
-    """Raises PaymentMoveNotAllowedError."""
-    if target not in STEPS[state]:
+def check_step(payment: str, state: str, target: str, *, stands: bool = True) -> None:
+    """A step of the table; *stands*: it may be the state again. Raises PaymentMoveNotAllowedError."""
+    allowed = [each for each in STEPS[state] if stands or each != state]
+    if target not in allowed:
         raise PaymentMoveNotAllowedError(
-            payment=payment, state=state, outcome=target, allowed=STEPS[state]
+            payment=payment, state=state, outcome=target, allowed=allowed
         )
+
+
+def reopens(state: str, target: str) -> bool:
+    """Whether a step is about what was settled: it stands, or the bank paid what it had rejected."""
+    return state == target or (state, target) == ("rejected", "paid")
 
 
 def needs_two(state: str, target: str, channel: str) -> bool:
@@ -83,11 +97,13 @@ def needs_two(state: str, target: str, channel: str) -> bool:
     Whether a person's word on a payment takes a second person.
 
     It does where the payment may be with the bank and nobody but the bank can tell: it is `unknown`,
-    or its order left by the bank's interface (*channel* is neither empty nor file). To doubt it
-    (*target* unknown) takes one: it stops whatever would follow.
+    or its order left by the bank's interface (*channel* is neither empty nor file). So does whatever
+    `reopens`. To doubt it (*target* unknown) takes one: it stops whatever would follow.
     """
     if target == "unknown":
         return False
+    if reopens(state, target):
+        return True
     asked = state in ("queued", "sent", "accepted", "paid")
     return state == "unknown" or (asked and channel not in ("", "file"))
 

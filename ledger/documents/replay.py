@@ -34,7 +34,7 @@ from ledger.documents.numbers import (
     sp2d_series,
 )
 from ledger.documents.payment_store import StoredPayment
-from ledger.documents.payments import STEPS, needs_two
+from ledger.documents.payments import STEPS, needs_two, reopens
 from ledger.documents.store import StoredDocument, content_rows
 from ledger.documents.withholdings import part_of
 from ledger.findings import Finding
@@ -302,17 +302,16 @@ class Replay:
             yield from self.dispatch.called(leaf, payment.state)
         elif leaf.kind == "payment.answered":
             yield from self.dispatch.answered(leaf)
-            if payment.state == "rejected" and data["meaning"] in CONTRADICTIONS:
+            if data["meaning"] in CONTRADICTIONS.get(payment.state, ()):
                 self._contradicted.add(payment.id)
         if data["to"] == "":  # an answer that changes nothing, or a further call
             return
         if data["n"] != payment.state_n + 1 or data["from"] != payment.state:
             yield _of(leaf, "step_not_allowed", f"{payment.id} stands at {payment.state}")
         yield from self._check_settled(leaf, payment)
-        if data["to"] == "paid" and payment.recognition == "on_cair":
-            self._paid(payment)
-        if (data["to"], payment.recognition, payment.basis) == ("rejected", "on_cair", "retur"):
-            self._commit(payment.bank_account, self._year(payment), -payment.amount_sen)
+        if payment.recognition == "on_cair" and data["to"] != payment.state:
+            self._outcome(payment, data["to"])
+        self._contradicted.discard(payment.id)
         yield from self._step(
             leaf,
             payment.id,
@@ -325,13 +324,16 @@ class Replay:
 
     def _check_certain(self, leaf: Leaf, payment: str) -> Iterator[Finding]:
         """What the bank has said both no and yes of is neither cancelled nor made again."""
-        if self._by_two and payment in self._contradicted:
+        is_rejected = self.payments[payment].state == "rejected"
+        if self._by_two and is_rejected and payment in self._contradicted:
             yield _of(leaf, "step_not_allowed", f"{payment} was rejected, and contradicted since")
 
     def _check_settled(self, leaf: Leaf, payment: StoredPayment) -> Iterator[Finding]:
         """A person's word on what may be with the bank is two persons' (D15)."""
         data = leaf.data
         if leaf.kind == "payment.settled":
+            if data["to"] == payment.state and payment.id not in self._contradicted:
+                yield _of(leaf, "step_not_allowed", f"{payment.id} was {payment.state} undisputed")
             self.settlements[payment.id, data["n"]] = {
                 "proposal_id": data["proposal"],
                 "proposed_by": data["proposed_by"],
@@ -340,6 +342,8 @@ class Replay:
                 "leaf_index": leaf.index,
             }
             return
+        if reopens(payment.state, data["to"]):
+            yield _of(leaf, "settled_alone", f"{payment.id}, {payment.state}, by {leaf.by} alone")
         if leaf.kind != "payment.moved":
             return
         self._by_two = self._by_two or leaf.version > 1
@@ -397,12 +401,16 @@ class Replay:
             self._commit(before.bank_account, content.fiscal_year, -before.amount_sen)
             self._commit(bank_account, content.fiscal_year, before.amount_sen)
 
-    def _paid(self, payment: StoredPayment) -> None:
+    def _outcome(self, payment: StoredPayment, target: str) -> None:
         """Under `on_cair`: the commitment ends, and the order's part is no longer reserved."""
         document = self.documents[payment.document_id]
         content = document.content
         if payment.basis == "retur":
-            self._commit(payment.bank_account, self._year(payment), -payment.amount_sen)
+            # A rejection has ended it before; what is paid after all commits nothing again.
+            if target in ("paid", "rejected") and payment.state != "rejected":
+                self._commit(payment.bank_account, self._year(payment), -payment.amount_sen)
+            return
+        if target != "paid":
             return
         if not isinstance(content, Content):
             return

@@ -5,6 +5,9 @@ Shell: a person's word on a payment that nobody knows of, by two reconcilers.
 
 Whoever says that such a payment was not made lets it be paid again, so one person's word is not enough
 (`payments.needs_two`). The bank's own word, by its interface or a statement, needs no second person.
+
+They also end a contradiction: a payment stands as it is (the same state again, nothing is booked), or the
+bank has paid what it had rejected.
 """
 
 from __future__ import annotations
@@ -13,8 +16,9 @@ from dataclasses import dataclass, replace
 from typing import ClassVar, Final
 
 from ledger.acts import Act, Done, Hands, act_leaf, insert_row
-from ledger.documents import bank_outcomes, payment_store
+from ledger.documents import attempts, bank_outcomes, payment_store
 from ledger.documents.outcome_booking import OutcomeBooking
+from ledger.documents.payments import reopens
 from ledger.journals import check_text
 from ledger.proposals import ACTS
 from ledger.session import Session
@@ -60,7 +64,11 @@ class SettlePayment(Act):
             PaymentMoveNotAllowedError
         """
         bank_outcomes.check_outcome(session, self.to, self.on_day, self.evidence_sha256)
-        bank_outcomes.payment_before(session, self.payment, self.to)
+        payment = bank_outcomes.payment_before(session, self.payment, self.to, stands=True)
+        if payment.state == self.to:
+            attempts.check_contradicted(session, payment)
+        elif reopens(payment.state, self.to):
+            attempts.check_not_repeated(session, payment, outcome=self.to)
 
     def perform(self, session: Session, hands: Hands) -> Done:
         """Leaf `payment.settled`, the settlement, the step and what it books."""

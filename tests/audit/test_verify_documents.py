@@ -62,6 +62,15 @@ def work(office: Office) -> None:
     office.outcome(again[0]["payment"], "recalled")
     office.do(RequestCancelSp2d("maker", fourth["document"], "salah rekening"))
     office.do(CancelSp2d("kuasa", fourth["document"], "salah rekening"))
+    fifth = office.issue(office.spm_body("6000.00"))["payments"][0]
+    office.list_payments()
+    office.outcome(fifth, "rejected")
+    office.settle(fifth, "paid")
+    office.outcome(fifth, "returned")
+    sixth = office.do(ResendPayment("maker", fifth, "dikirim ulang"))["payment"]
+    office.list_payments()
+    office.outcome(sixth, "rejected")
+    office.settle(sixth, "paid")
     office.verify(office.spm_body("7000.00"))
     office.do(ReturnSpm("kuasa", office.accept(office.spm_body("3000.00")), "ditarik"))
 
@@ -99,7 +108,7 @@ def test_verify_of_a_day_of_orders_recomputes_every_counter(
     assert "officers' signatures verify under keys enrolled in the log" in text
     assert "ceilings, releases, reservations and spending of 3 budget lines follow" in text
     assert verdict.figures["commitments"] == verdict.figures["disclosed"]
-    assert 11 == verdict.figures["payments"]
+    assert 13 == verdict.figures["payments"]
     assert verdict.figures["officer_signatures"] >= 12
 
 
@@ -163,11 +172,11 @@ def _revoked_key(log: Log) -> None:
     log.entries[index], log.entries[-1] = log.entries[-1], log.entries[index]
 
 
-def _settled_alone(version: int) -> Callable[[Log], None]:
+def _settled_alone(version: int, **members: str) -> Callable[[Log], None]:
     """What two reconcilers settled, as if one had recorded it under a version of that act."""
 
     def change(log: Log) -> None:
-        index = find(log, "payment.settled")
+        index = find(log, "payment.settled", **members)
         leaf = json.loads(log.entries[index])
         for name in ("proposal", "proposed_by", "confirmed_by", "effective_on"):
             del leaf["data"][name]
@@ -181,6 +190,19 @@ def _settled_alone(version: int) -> Callable[[Log], None]:
     [
         (_settled_alone(2), "settled_alone"),
         (_settled_alone(1), "settled_alone"),
+        (_settled_alone(1, **{"from": "rejected"}), "settled_alone"),
+        (
+            lambda log: log.change(
+                find(log, "payment.settled", **{"from": "rejected"}), to="rejected"
+            ),
+            "wrong_move",
+        ),
+        (
+            lambda log: log.change(
+                find(log, "payment.settled", payment="P26-00000006"), payment="P26-00000003"
+            ),
+            "paid_twice",
+        ),
         (
             lambda log: log.change(find(log, "payment.settled"), evidence_sha256="f" * 64),
             "wrong_proposal",

@@ -146,6 +146,10 @@ STORIES = {
     "twin of a returned one": Story("returned", ((11, -1), (11, -1), (12, 1), (12, 1)), (-1, 1), 6),
     "returned": Story("returned", ((11, -1), (12, 1)), (-1, 1), 0),
     "twin a day later": Story("paid", ((11, -1), (12, -1), (13, 1)), (-1,), 4),
+    "rejected, paid after all": Story("paid", ((11, -1),), (-1, 1, -1), 4),
+    "rejected, said to be paid": Story(
+        "paid", (), (-1, 1, -1), 0, ("outstanding_payment",) * 2 + ("deposit_in_transit",)
+    ),
     "twin uncorrected": Story("paid", ((11, -1), (11, -1)), (-1,), 0, ("ambiguous",) * 3),
     "given back first": Story(
         "paid", ((11, 1), (12, -1), (12, -1)), (-1,), 0, ("ambiguous",) * 3 + ("amount_differs",)
@@ -174,8 +178,8 @@ def test_run_explains_what_the_reference_proves_and_nothing_else(
         {names[name]: story.state for name, story in STORIES.items()},
     )
     for name, story in STORIES.items():
-        for sign in story.entries:
-            book.post(names[name] + ("R" if sign > 0 else ""), sign * sen[name])
+        for n, sign in enumerate(story.entries):
+            book.post(names[name] + ("", "R", "S")[n], sign * sen[name])
     # Of the amount of a twin, without its reference: never taken for it.
     book.post("R-1", -sen["twin uncorrected"], document_no=sp2d(1))
     for day in (11, 12, 13):

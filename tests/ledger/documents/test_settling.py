@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable
 
 import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
-from api.engine import begin, make_engine
-from ledger.documents import bank_outcomes
+from api.engine import begin, make_engine, reading
+from ledger.documents import bank_outcomes, dispatch_queries
 from ledger.documents.bank_outcomes import RecordPayment, ResendPayment
+from ledger.documents.journals import RETUR_ACCOUNT
 from ledger.documents.payments import STATES, needs_two
 from ledger.documents.settling import SettlePayment
 from ledger.opening import ADMIN_1, RECONCILER
@@ -29,8 +31,10 @@ def test_needs_two_is_true_of_what_may_be_with_the_bank_alone() -> None:
         if needs_two(state, "paid", channel)
     }
 
-    asked = {(state, "snap") for state in ("queued", "sent", "accepted", "paid")}
-    assert {("unknown", "file"), ("unknown", ""), ("unknown", "snap")} | asked == two
+    asked = {(state, "snap") for state in ("queued", "sent", "accepted")}
+    assert two - {("rejected", c) for c in ("", "file", "snap")} == asked | {
+        (state, channel) for state in ("unknown", "paid") for channel in ("", "file", "snap")
+    }
     assert not any(needs_two(state, "unknown", "snap") for state in STATES)
 
 
@@ -188,3 +192,157 @@ def test_fsck_names_who_settled_a_doubted_payment_alone(
     on_issue.outcome(payment, "rejected")
 
     assert ["settled_alone"] == [finding.code for finding in on_issue.findings()]
+
+
+# --- a bank that contradicts itself ----------------------------------------------------------------
+
+
+def rejected(office: Office) -> str:
+    """A payment that the bank has refused."""
+    (payment,) = queued(office)
+    call(office, payment)
+    say(office, payment, "refused", code="4001814")
+    return payment
+
+
+def waiting(office: Office) -> list[tuple[str, str]]:
+    """What waits for people: payments and reasons."""
+    with reading(office.engine) as conn:
+        found = dispatch_queries.list_attention(conn, office.government)
+    return [(each.payment, each.reason) for each in found]
+
+
+def again(office: Office) -> str:
+    """A payment that came back, was made again, and was refused by the bank."""
+    (first,) = queued(office)
+    call(office, first)
+    say(office, first, "done")
+    say(office, first, "returned", source="status")
+    payment = str(office.do(ResendPayment("maker-2", first, "Ralat"))["payment"])
+    office.list_payments(payment)
+    call(office, payment)
+    say(office, payment, "refused", code="4001814")
+    return payment
+
+
+@pytest.mark.parametrize("make", [rejected, again])
+def test_bank_that_paid_what_it_had_rejected(office: Office, make: Callable[[Office], str]) -> None:
+    """Two reconcilers book it as paid: the money is gone, nothing is owed, nothing stays committed."""
+    payment = make(office)
+    say(office, payment, "done", source="status", code="2003600")
+    assert [(payment, "contradiction")] == waiting(office)
+    alone = RecordPayment(RECONCILER, payment, "paid", TODAY, EVIDENCE)
+    assert "settling_needs_two_persons" == office.refused(alone)[0]
+    office.settle(payment, "paid")
+
+    assert (payment, "paid") == office.payments()[-1]
+    assert (OPENING - AMOUNT, 0) == office.cash()
+    assert 0 == office.balance(RETUR_ACCOUNT)
+    assert [] == waiting(office)
+    assert [] == office.findings()
+
+
+def test_rejection_that_stands_may_be_paid_again(office: Office) -> None:
+    """Until two reconcilers have said so, nobody lets it be paid a second time."""
+    payment = rejected(office)
+    cash = office.cash()
+    say(office, payment, "done", source="status", code="2003600")
+    resend = ResendPayment("maker-2", payment, "Ralat")
+    assert "payment_move_not_allowed" == office.refused(resend)[0]
+    office.settle(payment, "rejected")
+
+    assert ([], cash) == (waiting(office), office.cash())
+    office.do(resend)
+    assert ["rejected", "held"] == [state for _, state in office.payments()]
+    assert [] == office.findings()
+
+
+def test_payment_that_stands_though_the_bank_denied_it(office: Office) -> None:
+    """A callback about another amount changes nothing, and a person has looked at it."""
+    (payment,) = queued(office)
+    call(office, payment)
+    say(office, payment, "done")
+    say(office, payment, "conflict", source="callback")
+    assert [(payment, "contradiction")] == waiting(office)
+    office.settle(payment, "paid")
+
+    assert ([], (OPENING - AMOUNT, 0)) == (waiting(office), office.cash())
+    assert [(payment, "paid")] == office.payments()
+    say(office, payment, "refused", source="status")
+    assert [(payment, "contradiction")] == waiting(office)
+    assert [] == office.findings()
+
+
+def test_payment_that_was_never_made_though_the_bank_said_so_is_owed_again(office: Office) -> None:
+    """Denied after it was paid: back in the book's cash, to be paid again."""
+    (payment,) = queued(office)
+    call(office, payment)
+    say(office, payment, "done")
+    say(office, payment, "refused", source="status")
+    office.settle(payment, "returned")
+
+    assert ([], (OPENING, 0)) == (waiting(office), office.cash())
+    assert -AMOUNT == office.balance(RETUR_ACCOUNT)
+    assert [] == office.findings()
+
+
+def test_what_nobody_disputes_is_not_confirmed_and_what_was_made_again_is_not_paid(
+    on_issue: Office,
+) -> None:
+    """There is nothing to say of it; and whoever was paid by the next attempt would be paid twice."""
+    payment = rejected(on_issue)
+
+    def asks(outcome: str) -> dict[str, object]:
+        act = SettlePayment(payment, outcome, TODAY, EVIDENCE, "Surat bank")
+        code, values = on_issue.refused(Propose(RECONCILER, act))
+        assert "payment_move_not_allowed" == code
+        return values
+
+    assert "rejected, not contradicted by the bank" == asks("rejected")["state"]
+    later = on_issue.do(ResendPayment("maker-2", payment, "Ralat"))["payment"]
+    assert f"rejected, resent as {later}" == asks("paid")["state"]
+
+
+@pytest.mark.parametrize(
+    ("state", "dispute", "resent", "hands", "rule"),
+    [
+        ("rejected", "done", False, False, "payment_move_paid_after_all"),
+        ("rejected", "", True, True, "payment_move_paid_after_all"),
+        ("rejected", "done", False, False, "payment_move_stands"),
+        ("paid", "", False, True, "payment_move_stands"),
+        ("rejected", "", False, True, "payment_move_stands"),
+    ],
+)
+def test_database_refuses_to_reopen_by_one_hand_or_twice(
+    on_cair: Office,
+    office_database: Database,
+    state: str,
+    dispute: str,
+    resent: bool,
+    hands: bool,
+    rule: str,
+) -> None:
+    """Raw SQL of the owner: no two persons, a later attempt, or nothing in dispute."""
+    (payment,) = queued(on_cair)
+    call(on_cair, payment)
+    say(on_cair, payment, "done" if state == "paid" else "refused")
+    target = "paid" if rule == "payment_move_paid_after_all" else state
+    # A proposal of two hands that the database may find: a doubted payment's.
+    second = on_cair.issue()["payments"][0]
+    on_cair.list_payments(second)
+    call(on_cair, second)
+    say(on_cair, second, "unknown", http_status=504)
+    on_cair.do(Propose(RECONCILER, SettlePayment(second, "paid", TODAY, EVIDENCE, "Surat bank")))
+    if dispute:
+        say(on_cair, payment, dispute, source="status")
+    if resent:
+        on_cair.do(ResendPayment("maker-2", payment, "Ralat"))
+    owner = make_engine(office_database.owner_url)
+    statements = [_BY_TWO.format("'rekonsiliasi'", EVIDENCE, "payment.settled")] if hands else []
+    try:
+        with pytest.raises(DBAPIError) as refused, begin(owner) as conn:
+            for sql in (*statements, _STEP.replace("'rejected'", f"'{target}'")):
+                conn.execute(text(sql), {"p": payment})
+        assert rule in str(refused.value.orig).lower()
+    finally:
+        owner.dispose()
