@@ -71,8 +71,8 @@ def worker(
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopping.set())
     if once:
-        while running.worker.step() or running.worker.is_busy:
-            if stopping.is_set():
+        while (busy := running.worker.step()) or running.worker.is_busy:
+            if stopping.wait(0.0 if busy else 0.05):
                 break
         stopping.set()
     elif not as_json:

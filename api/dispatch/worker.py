@@ -119,7 +119,8 @@ class Worker:
                 log.error("worker.failed", government=self.government, error=type(error).__name__)
                 busy = False
                 stopping.wait(1.0)
-            if not busy and not self.is_busy:
+            # Answers that the database does not take wait as well.
+            if not busy and not self._running and not self._asking:
                 stopping.wait(_IDLE_SECONDS)
         self.close()
 

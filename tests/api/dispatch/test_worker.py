@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -479,3 +480,22 @@ def test_worker_gives_way_while_others_write(
 
     books.keep([PaymentAnswer(f"P{n}", "silence", "unknown") for n in range(40)])
     assert [16, 16, 8] == [len(answers) for _, answers in books._answers]
+
+
+def test_worker_whose_answers_the_database_does_not_take_tries_again_with_pauses(
+    cair_desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The database may take reads and refuse writes for long."""
+    cair_desk.orders()
+    worker = cair_desk.worker()
+    worker.books.keep([PaymentAnswer("P26-00000001", "silence", "unknown")])
+    puts: list[object] = []
+    monkeypatch.setattr(
+        Books, "_post", lambda _, command: puts.append(command) or Failed(OutcomeUnknownError())
+    )
+    stopping = threading.Event()
+    threading.Timer(1.0, stopping.set).start()
+    worker.run(stopping)
+
+    assert 2 <= len(puts) <= 20
+    assert worker.books.is_waiting
