@@ -67,7 +67,7 @@ def compare_claims(replay: Replay, size: int) -> None:
                 _fail(replay, notes, "claim_missing", f"{_name(kind, key)}: the leaves give"
                       f" {_texts(amounts)}, the system claims nothing")  # fmt: skip
     verdict.figures |= {"days": mine.expected["day"].count}
-    told = replay.acts.documents.committed
+    told = replay.acts.documents.payments.committed
     for bank in sorted({*told, *notes.committed}):
         want, have = told.get(bank, 0), notes.committed.get(bank, 0)
         if want != have:

@@ -109,10 +109,10 @@ class Acts:
             "proposal.made": self._proposal_made,
             "payee.erased": self._payee_erased,
             "document.moved": self.documents.moved,
-            "payment.settled": self.documents.payment_moved,
-            "payment.rerouted": self.documents.payment_moved,
-            "payment.called": self.documents.payment_called,
-            "payment.answered": self.documents.payment_answered,
+            "payment.settled": self.documents.payments.moved,
+            "payment.rerouted": self.documents.payments.moved,
+            "payment.called": self.documents.payments.called,
+            "payment.answered": self.documents.payments.answered,
             "budget.loaded": self.documents.budget_loaded,
         }
 
@@ -135,7 +135,7 @@ class Acts:
         if (act == "book.recovered") != (self._base > 0 and index == self._base):
             self._fail("leaf_order", "a shard begins by saying what was recovered", index)
         if act == "payment.moved":
-            self.documents.payment_recorded(index, by, data, version)
+            self.documents.payments.recorded(index, by, data, version)
         handler = self._apply.get(act)
         if handler is not None:
             handler(index, by, act, data)
@@ -232,7 +232,7 @@ class Acts:
         self.policies.append((data["name"], data["valid_from"], data["value"]))
         if data["name"] == "channel":
             account, _, channel = str(data["value"]).partition(" ")
-            self.documents.channels.append((data["valid_from"], account, channel))
+            self.documents.payments.channels.append((data["valid_from"], account, channel))
 
     def _period_sealed(self, index: int, _by: str, _act: str, data: dict[str, Any]) -> None:
         period = (int(data["fiscal_year"]), int(data["period"]))

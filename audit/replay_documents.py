@@ -9,7 +9,7 @@ says: this log, this document and revision, this role, amount, lines and payees,
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Any, Final
 
@@ -17,6 +17,7 @@ from audit.canonical import canonical, parse_canonical
 from audit.curve import load_public_key
 from audit.dsse import parse_envelope, verify
 from audit.errors import AuditError
+from audit.replay_payments import Payments
 from audit.statement import Statement, parse_statement
 from audit.verdict import Verdict
 
@@ -26,9 +27,9 @@ Fail = Callable[..., None]
 Attachment = Callable[[int, str], bytes | None]
 Holds = Callable[[str, str, str, str], bool]
 
-#: Hands of which no two may be one person, over an SP2D and the SPM that it pays.
 #: Serials of SP2Ds that were issued while SIPD was away begin behind this one.
 _CONTINUITY_FROM: Final = 900_000
+#: Hands of which no two may be one person, over an SP2D and the SPM that it pays.
 _HANDS: Final = ("signer", "maker", "verifier", "approver")
 #: Moves of documents signed in this house that count only with the officer's own signature.
 _SIGNED_MOVES: Final = {
@@ -51,46 +52,6 @@ class OfficerKey:
 
 
 @dataclass(slots=True)
-class _Payment:
-    """One instruction to the bank, as the leaves leave it."""
-
-    document: str
-    amount: int
-    bank_account: str
-    on_cair: bool
-    basis: str = "order"
-    state: str = "held"
-    listed: bool = False
-    #: whether the bank has said something else since it was rejected, or paid
-    contradicted: bool = False
-    #: whether another attempt followed
-    repeated: bool = False
-    #: whether its order leaves through the bank's interface
-    by_interface: bool = False
-    #: meanings of the answers to each call of the bank
-    calls: list[list[str]] = field(default_factory=list)
-
-
-#: state of a payment -> the states that may follow: no path leads to being executed twice
-_STEPS: Final[dict[str, tuple[str, ...]]] = {
-    "held": ("queued", "recalled", "cancelled"),
-    "queued": ("sent", "accepted", "paid", "rejected", "recalled", "unknown"),
-    "sent": ("accepted", "paid", "rejected", "recalled", "unknown"),
-    "accepted": ("paid", "rejected", "recalled", "unknown"),
-    "unknown": ("accepted", "paid", "rejected", "recalled"),
-    "paid": ("returned", "paid"),
-    "recalled": ("cancelled",),
-    "rejected": ("cancelled", "paid", "rejected"),
-}
-
-#: state of a payment -> what the bank may say of it so that a person has to look
-_CONTRADICTIONS: Final = {
-    "paid": ("refused", "conflict"),
-    "rejected": ("done", "returned", "conflict"),
-}
-
-
-@dataclass(slots=True)
 class _Document:
     kind: str
     revision: str
@@ -100,7 +61,6 @@ class _Document:
     hands: dict[str, str] = field(default_factory=dict)
     origin: str = "own"
     on_cair: bool = False
-    payments: list[str] = field(default_factory=list)
 
 
 class Documents:
@@ -118,8 +78,6 @@ class Documents:
         self.today = ""
         #: budget line -> sen that accepted orders hold, before what journals of theirs spent
         self.reserved: dict[str, int] = {}
-        #: bank account -> sen set aside for orders that are signed and not yet booked
-        self.committed: dict[str, int] = {}
         #: what budget files set: ceilings by line, released funds, the release of each line
         self.ceilings: dict[str, int] = {}
         self.released: dict[str, int] = {}
@@ -132,18 +90,13 @@ class Documents:
         self._keys = keys
         self._holds = holds
         self._documents: dict[str, _Document] = {}
-        self._payments: dict[str, _Payment] = {}
         self._nonces: set[str] = set()
         self._numbers: dict[tuple[str, str], set[str]] = {}
         self._issued: dict[tuple[str, bool], int] = {}
-        self._recovering = False
-        #: (first day, bank account, how its orders leave), as set
-        self.channels: list[tuple[str, str, str]] = []
-        self._by_two = False
-        self._settled_alone = 0
         self._loose: dict[int, tuple[str, int]] = {}  # journals that no move has claimed yet
         self._signatures = 0
         self._moves = 0
+        self.payments = Payments(fail, self._claim)
 
     # --- documents ----------------------------------------------------------------------------
 
@@ -196,24 +149,17 @@ class Documents:
             if told["count"] != len(payees):
                 self._fail("wrong_move", f"{name}: {told['count']} payments are told", index)
             for n, payee in enumerate(payees):
-                payment = f"P{told['year'] % 100:02d}-{told['first'] + n:08d}"
-                if payment in self._payments:
-                    self._fail("number_twice", f"payment {payment} was made before", index)
-                sen = _sen(payee["gross"]) - _sen(payee["deduction"])
-                bank = content["bank_account"]
-                self._payments[payment] = _Payment(name, sen, bank, document.on_cair)
-                document.payments.append(payment)
-                if document.on_cair:
-                    self.committed[bank] = self.committed.get(bank, 0) + sen
+                self.payments.ordered(
+                    index,
+                    f"P{told['year'] % 100:02d}-{told['first'] + n:08d}",
+                    name,
+                    _sen(payee["gross"]) - _sen(payee["deduction"]),
+                    content["bank_account"],
+                    on_cair=document.on_cair,
+                )
         elif data["move"] == "cancel":
             self._take_booked_again(index, {name})
-            for payment in document.payments:
-                self._step(index, payment, "cancelled")
-                made = self._payments[payment]
-                if made.contradicted and self._by_two:
-                    self._fail("wrong_move", f"{payment} was rejected, and contradicted", index)
-                if document.on_cair and not made.repeated:
-                    self.committed[made.bank_account] -= made.amount
+            self.payments.cancelled(index, name, on_cair=document.on_cair)
             if document.on_cair:
                 self._reserve(content, -1)
 
@@ -223,33 +169,11 @@ class Documents:
         if data["move"] == "sign":
             self._take_booked_again(index, {row["sp2d"] for row in rows})
             for row in rows:
-                self._step(index, row["payment"], "queued")
-                payment = self._payments.get(row["payment"])
-                if payment is None:
-                    continue
-                payment.listed = True
-                payment.by_interface = self._is_by_interface(payment.bank_account, data["on_day"])
-                if (payment.document, payment.amount) != (row["sp2d"], _sen(row["net"])):
-                    self._fail("wrong_move", f"the list pays another {row['payment']}", index)
-                if payment.on_cair and payment.basis == "retur":
-                    bank = payment.bank_account
-                    self.committed[bank] = self.committed.get(bank, 0) + payment.amount
+                self.payments.listed(
+                    index, row["payment"], row["sp2d"], _sen(row["net"]), data["on_day"]
+                )
         elif data["move"] == "send":
-            # Those that the bank has not answered before the list was recorded as sent.
-            known = [self._payments.get(row["payment"]) for row in rows]
-            queued = [each for each in known if each is not None and each.state == "queued"]
-            if len(queued) != data["payments"]:
-                self._fail("wrong_move", f"{len(queued)} payments of the list wait", index)
-            for each in queued:
-                each.state = "sent"
-
-    def _is_by_interface(self, bank_account: str, on: str) -> bool:
-        chosen = [
-            (valid_from, n, channel)
-            for n, (valid_from, account, channel) in enumerate(self.channels)
-            if account == bank_account and valid_from <= on
-        ]
-        return bool(chosen) and max(chosen)[2] != "file"
+            self.payments.sent(index, [row["payment"] for row in rows], data["payments"])
 
     def _content(self, index: int, data: dict[str, Any]) -> dict[str, Any] | None:
         """What the document says; it must hash to the revision."""
@@ -414,7 +338,7 @@ class Documents:
 
     def recovered(self, index: int, _by: str, _act: str, data: dict[str, Any]) -> None:
         """Acts were lost: numbers jump past whatever they may have used."""
-        self._recovering = True
+        self.payments.recovering = True
         for year, series, count in data["numbers"]:
             if count < 0:
                 self._fail("number_gap", f"series {series} of {year} goes back", index)
@@ -426,138 +350,10 @@ class Documents:
         for line, sen in _totals(content).items() if sign else ():
             self.reserved[line] = self.reserved.get(line, 0) + sign * sen
 
-    # --- payments and journals -------------------------------------------------------------------
+    # --- journals ------------------------------------------------------------------------------
 
-    def payment_called(self, index: int, by: str, act: str, data: dict[str, Any]) -> None:
-        """The bank is about to be asked to pay: never again for what it may have done before."""
-        name = data["payment"]
-        payment = self._payments.get(name)
-        if payment is None:
-            self._fail("wrong_move", f"there is no payment {name}", index)
-            return
-        calls = payment.calls
-        is_first = not calls
-        if data["call"] != len(calls) + 1 or (
-            payment.state != ("queued" if is_first else "sent")
-            or any(meanings != ["retry"] for meanings in calls)
-        ):
-            self._fail("paid_twice", f"the bank is called for {name} again", index)
-        calls.append([])
-        if data["to"]:
-            self.payment_moved(index, by, act, data)
-
-    def payment_answered(self, index: int, by: str, act: str, data: dict[str, Any]) -> None:
-        """What came of a call, and the step that it leads to."""
-        name = data["payment"]
-        payment = self._payments.get(name)
-        if payment is None or not payment.calls or data["call"] != len(payment.calls):
-            self._fail("wrong_move", f"{name}: an answer to no call", index)
-            return
-        payment.calls[-1].append(data["meaning"])
-        if data["meaning"] in _CONTRADICTIONS.get(payment.state, ()):
-            payment.contradicted = True
-        if data["to"]:
-            self.payment_moved(index, by, act, data)
-
-    def payment_recorded(self, index: int, by: str, data: dict[str, Any], version: int) -> None:
-        """One person's act on a payment: version 2 and what follows it settles nothing by itself."""
-        self._by_two = self._by_two or version > 1
-        payment = self._payments.get(data["payment"])
-        if payment is not None and "resends" not in data and data["to"] != "unknown":
-            asked = payment.state in ("sent", "accepted", "paid") or (
-                payment.state == "queued" and data["to"] != "recalled"
-            )
-            if payment.state == "unknown" or (asked and payment.by_interface):
-                self._settled_alone += not self._by_two
-                if self._by_two:
-                    self._fail(
-                        "settled_alone",
-                        f"{data['payment']}, which may be with the bank, was settled by {by} alone",
-                        index,
-                    )
-        self.payment_moved(index, by, "payment.moved", data)
-
-    def payment_moved(self, index: int, _by: str, act: str, data: dict[str, Any]) -> None:
-        """What the bank said of a payment, or a new attempt at it."""
-        name, journal = data["payment"], data.get("journal")
-        if isinstance(journal, int) and self._loose.pop(journal, None) is None:
-            self._fail("wrong_journal", f"{name}: journal {journal} is not its own", index, journal)
-        if "resends" in data:
-            self._again(index, name, act == "payment.rerouted", data)
-            return
-        payment, target = self._payments.get(name), data["to"]
-        before = payment.state if payment is not None else ""
-        if payment is not None and (target == before or (before, target) == ("rejected", "paid")):
-            self._check_reopened(index, name, payment, act, target)
-        self._step(index, name, target, data["from"])
-        if payment is None:
-            return
-        payment.contradicted = False
-        is_retur = payment.basis == "retur"
-        if not payment.on_cair or target == before or (is_retur and before == "rejected"):
-            return
-        if target == "paid" or (target == "rejected" and is_retur):
-            bank = payment.bank_account
-            self.committed[bank] = self.committed.get(bank, 0) - payment.amount
-
-    def _check_reopened(
-        self, index: int, name: str, payment: _Payment, act: str, target: str
-    ) -> None:
-        """What is settled stands, or was paid after a rejection, by two persons' word alone."""
-        if act != "payment.settled":
-            self._fail("settled_alone", f"{name} was {payment.state}, and is {target}", index)
-        if target == payment.state and not payment.contradicted:
-            self._fail("wrong_move", f"{name} was {payment.state} undisputed", index)
-        if target != payment.state and payment.repeated:
-            self._fail("paid_twice", f"{name} is paid, and another attempt was made", index)
-
-    def _again(self, index: int, name: str, is_rerouted: bool, data: dict[str, Any]) -> None:
-        """A new attempt at what failed, or, from another bank account, at what was recalled."""
-        before = self._payments.get(data["resends"])
-        failed = ("recalled",) if is_rerouted else ("rejected", "returned")
-        if before is None or before.state not in failed or (before.contradicted and self._by_two):
-            self._fail("paid_twice", f"{name} repeats {data['resends']}, which stands", index)
-            return
-        if name in self._payments:
-            self._fail("number_twice", f"payment {name} was made before", index)
-        again = self._payments[name] = replace(
-            before,
-            basis=data["basis"],
-            state="held",
-            calls=[],
-            listed=False,
-            by_interface=False,
-            contradicted=False,
-        )
-        before.repeated = True
-        if is_rerouted:
-            again.bank_account = data["bank_account"]
-            self._move_commitment(before, again)
-        if again.document in self._documents:
-            self._documents[again.document].payments.append(name)
-
-    def _move_commitment(self, before: _Payment, again: _Payment) -> None:
-        """What the old attempt had set aside is free; an order's own is set aside anew."""
-        if not before.on_cair or (before.basis == "retur" and not before.listed):
-            return
-        self.committed[before.bank_account] -= before.amount
-        if before.basis == "order":
-            bank = again.bank_account
-            self.committed[bank] = self.committed.get(bank, 0) + again.amount
-
-    def _step(self, index: int, name: str, target: str, source: str | None = None) -> None:
-        """One step of a payment: from where it stands, to a state that may follow."""
-        payment = self._payments.get(name)
-        if payment is None:
-            self._fail("wrong_move", f"there is no payment {name}", index)
-            return
-        # What was lost may have moved it: after a recovery nobody knows, until the bank has said.
-        follows = (*_STEPS.get(payment.state, ()), *(("unknown",) if self._recovering else ()))
-        if target not in follows or source not in (None, payment.state):
-            self._fail(
-                "wrong_move", f"payment {name} is {payment.state}, not {source or target}", index
-            )
-        payment.state = target
+    def _claim(self, number: int) -> bool:
+        return self._loose.pop(number, None) is not None
 
     def payment_kind(self, document: str) -> str:
         """The kind of payment of a document; empty when it is not known."""
@@ -605,7 +401,7 @@ class Documents:
                 number,
             )
         self._loose.clear()
-        self._recovering = False
+        self.payments.recovering = False
 
     # --- the end -----------------------------------------------------------------------------------
 
@@ -618,8 +414,8 @@ class Documents:
             "documents": len(self._documents),
             "document_moves": self._moves,
             "officer_signatures": self._signatures,
-            "payments": len(self._payments),
         }
+        self.payments.finish(verdict)
         foreign = sum(1 for each in self._documents.values() if each.origin == "sipd")
         if sound:
             verdict.proven.append(
@@ -629,11 +425,6 @@ class Documents:
             verdict.proven.append(
                 f"{self._signatures} officers' signatures verify under keys enrolled in the log, over"
                 " the revision, amounts and payees of what they approved"
-            )
-        if self._settled_alone:
-            verdict.not_checked.append(
-                f"{self._settled_alone} payments that may have been with the bank were settled by one"
-                " person's word, before two were asked for"
             )
         if foreign:
             verdict.not_checked.append(
