@@ -87,7 +87,7 @@ class Replay:
     #: Rows of `payment_settlement`; whether two persons are asked for by now (payment.moved 2).
     settlements: Rows = field(default_factory=dict)
     _by_two: bool = False
-    #: Rejected payments that the bank has said something else of since.
+    #: Paid or rejected payments that the bank has said something else of since.
     _contradicted: set[str] = field(default_factory=set)
 
     def take(self, leaf: Leaf) -> Iterator[Finding]:
