@@ -130,9 +130,7 @@ class _SheetReader:
             for _, element in ET.iterparse(io.BytesIO(data), events=("end",)):  # noqa: S314  # so
                 if _local(element) != "row":
                     continue
-                text = element.get("r")
-                found = _whole(text or "")
-                number = number + 1 if found is None else found
+                number = _row_number(element.get("r"), number)
                 cells = self._row(element, number)
                 if any(cell is not None for cell in cells):
                     yield SheetRow(number, cells)
@@ -185,6 +183,16 @@ class _SheetReader:
         except OverflowError:  # behind the year 9999: days from 1904, or a time rounded up
             reason = "not a day of a sheet"
             raise UnreadableEntryError(str(amount), reason, position=number) from None
+
+
+def _row_number(text: str | None, before: int) -> int:
+    """A row without a number is the next one; numbers rise (ECMA-376-1, 18.3.1.73)."""
+    if text is None:
+        return before + 1
+    number = _whole(text)
+    if number is None or number <= before:
+        raise UnreadableEntryError(text[:40], f"no row behind row {before}", position=before)
+    return number
 
 
 def _exact(amount: Decimal, text: str, number: int) -> Decimal:

@@ -28,7 +28,7 @@ from bank_adapters.statements.archive import read_members
 from bank_adapters.statements.workbook import Cell, read_workbook
 from ledger.money import sen_text
 from tests.bank_adapters.helpers import codes
-from tests.bank_adapters.workbooks import Typed, archive, members, sheet, workbook
+from tests.bank_adapters.workbooks import MAIN, Typed, archive, members, sheet, workbook
 
 HEADER = [
     *("Post Date", "Effective Date", "Account", "Name", "Description"),
@@ -115,6 +115,26 @@ def test_cell_that_could_be_read_in_two_ways_is_refused(
         cells(xml, strings=["<t>x</t>"])
 
     assert 1 == refused.value.position
+
+
+@pytest.mark.parametrize("number", ["0", "2", "1", "", "x", "-3", "²", "99999999"])
+def test_rows_whose_numbers_do_not_rise_are_refused(number: str) -> None:
+    """A position of a line names one row of the file."""
+    rows = "<row r='2'><c><v>1</v></c></row><row r='{0}'><c><v>2</v></c></row>"
+    xml = f"<worksheet xmlns='{MAIN}'><sheetData>{rows.format(number)}</sheetData></worksheet>"
+    with pytest.raises(UnreadableEntryError) as refused:
+        read_workbook(read_members(archive(members(xml))))
+
+    assert 2 == refused.value.position
+
+
+def test_row_without_a_number_is_the_next_one() -> None:
+    """Some programs number no row, or only those behind a gap."""
+    rows = "".join(f"<row{n}><c><v>1</v></c></row>" for n in ("", "", " r='7'", ""))
+    xml = f"<worksheet xmlns='{MAIN}'><sheetData>{rows}</sheetData></worksheet>"
+    (read,) = read_workbook(read_members(archive(members(xml))))
+
+    assert [1, 2, 7, 8] == [row.number for row in read.rows]
 
 
 @pytest.mark.parametrize(
