@@ -98,6 +98,7 @@ STATUSES: Final[dict[str, int]] = {
     "no_call": 409,
     "may_be_with_bank": 409,
     "not_by_file": 409,
+    "settlement_out_of_date": 409,
     "settling_needs_two_persons": 409,
     "answer_contradicts": 409,
     "payment_answered": 409,

@@ -61,6 +61,7 @@ class _Proposal:
     act: str
     by: str
     content: Json
+    index: int
     ended: bool = False
 
 
@@ -90,7 +91,9 @@ class Acts:
         self._grants: dict[str, dict[str, _Grant]] = {}
         self._keys: dict[str, OfficerKey] = {}
         self._proposals: dict[str, _Proposal] = {}
-        self.documents = Documents(origin, attachment, fail, lost, self._keys, self.holds)
+        self.documents = Documents(
+            origin, attachment, fail, lost, self._keys, self.holds, self._proposed_at
+        )
         self._apply: dict[str, Callable[[int, str, str, dict[str, Any]], None]] = {
             "book.opened": self._book_opened,
             "book.recovered": self.documents.recovered,
@@ -293,7 +296,11 @@ class Acts:
             content = None if stored is None else parse_canonical(stored)
         if data["proposal"] in self._proposals:
             self._fail("wrong_proposal", "a proposal of this name was made before", index)
-        self._proposals[data["proposal"]] = _Proposal(data["act"], by, content)
+        self._proposals[data["proposal"]] = _Proposal(data["act"], by, content, index)
+
+    def _proposed_at(self, proposal: str) -> int | None:
+        made = self._proposals.get(proposal)
+        return made.index if made is not None else None
 
     def _check_proposal(self, index: int, act: str, by: str, data: Mapping[str, Any]) -> None:
         """What is done is what another person proposed before, and it is done once."""

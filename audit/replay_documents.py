@@ -74,6 +74,7 @@ class Documents:
         lost: Callable[[], None],
         keys: Mapping[str, OfficerKey],
         holds: Holds,
+        proposed_at: Callable[[str], int | None],
     ) -> None:
         self.today = ""
         #: budget line -> sen that accepted orders hold, before what journals of theirs spent
@@ -96,7 +97,7 @@ class Documents:
         self._loose: dict[int, tuple[str, int]] = {}  # journals that no move has claimed yet
         self._signatures = 0
         self._moves = 0
-        self.payments = Payments(fail, self._claim)
+        self.payments = Payments(fail, self._claim, proposed_at)
 
     # --- documents ----------------------------------------------------------------------------
 

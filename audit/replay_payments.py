@@ -29,7 +29,9 @@ class _Payment:
     basis: str = "order"
     state: str = "held"
     listed: bool = False
-    #: whether the bank has said something else since it was rejected, or paid
+    #: the last leaf that spoke of it
+    heard: int = 0
+    #: whether the bank has said something else since it was settled
     contradicted: bool = False
     #: whether another attempt followed
     repeated: bool = False
@@ -47,6 +49,7 @@ _STEPS: Final[dict[str, tuple[str, ...]]] = {
     "accepted": ("paid", "rejected", "recalled", "unknown"),
     "unknown": ("accepted", "paid", "rejected", "recalled"),
     "paid": ("returned", "paid"),
+    "returned": ("returned", "paid"),
     "recalled": ("cancelled",),
     "rejected": ("cancelled", "paid", "rejected"),
 }
@@ -55,17 +58,26 @@ _STEPS: Final[dict[str, tuple[str, ...]]] = {
 _CONTRADICTIONS: Final = {
     "paid": ("refused", "conflict"),
     "rejected": ("done", "returned", "conflict"),
+    "returned": ("done", "refused", "conflict"),
 }
+#: what came back was done once: `done` disputes it only where the bank has denied it, too
+_DENIALS: Final = ("refused", "conflict")
 
 
 class Payments:
     """
     Every payment as its steps so far made it.
 
-    *claim* takes a journal that no step has claimed yet; False where there is none.
+    *claim* takes a journal that no step has claimed yet; False where there is none. *proposed_at* is
+    the leaf of a proposal, where it is known.
     """
 
-    def __init__(self, fail: Fail, claim: Callable[[int], bool]) -> None:
+    def __init__(
+        self,
+        fail: Fail,
+        claim: Callable[[int], bool],
+        proposed_at: Callable[[str], int | None],
+    ) -> None:
         #: bank account -> sen set aside for orders that are signed and not yet booked
         self.committed: dict[str, int] = {}
         #: (first day, bank account, how its orders leave), as set
@@ -74,6 +86,7 @@ class Payments:
         self.recovering = False
         self._fail = fail
         self._claim = claim
+        self._proposed_at = proposed_at
         self._payments: dict[str, _Payment] = {}
         self._of: dict[str, list[str]] = {}
         self._by_two = False
@@ -87,7 +100,7 @@ class Payments:
         """A signed order's payment to one payee."""
         if name in self._payments:
             self._fail("number_twice", f"payment {name} was made before", index)
-        self._payments[name] = _Payment(document, sen, bank, on_cair)
+        self._payments[name] = _Payment(document, sen, bank, on_cair, heard=index)
         self._of.setdefault(document, []).append(name)
         if on_cair:
             self.committed[bank] = self.committed.get(bank, 0) + sen
@@ -123,7 +136,7 @@ class Payments:
         if len(queued) != count:
             self._fail("wrong_move", f"{len(queued)} payments of the list wait", index)
         for each in queued:
-            each.state = "sent"
+            each.state, each.heard = "sent", index
 
     def _is_by_interface(self, bank_account: str, on: str) -> bool:
         chosen = [
@@ -150,6 +163,7 @@ class Payments:
         ):
             self._fail("paid_twice", f"the bank is called for {name} again", index)
         calls.append([])
+        payment.heard = index
         if data["to"]:
             self.moved(index, by, act, data)
 
@@ -160,9 +174,12 @@ class Payments:
         if payment is None or not payment.calls or data["call"] != len(payment.calls):
             self._fail("wrong_move", f"{name}: an answer to no call", index)
             return
+        was_denied = any(said in _DENIALS for call in payment.calls for said in call)
         payment.calls[-1].append(data["meaning"])
+        payment.heard = index
         if data["meaning"] in _CONTRADICTIONS.get(payment.state, ()):
-            payment.contradicted = True
+            agrees = (payment.state, data["meaning"]) == ("returned", "done") and not was_denied
+            payment.contradicted = payment.contradicted or not agrees
         if data["to"]:
             self.moved(index, by, act, data)
 
@@ -194,14 +211,21 @@ class Payments:
             return
         payment, target = self._payments.get(name), data["to"]
         before = payment.state if payment is not None else ""
-        if payment is not None and (target == before or (before, target) == ("rejected", "paid")):
+        if payment is not None and (
+            target == before or (before in ("rejected", "returned") and target == "paid")
+        ):
             self._check_reopened(index, name, payment, act, target)
+        if payment is not None and act == "payment.settled":
+            made = self._proposed_at(data["proposal"])
+            if made is not None and made < payment.heard:
+                self._fail("wrong_move", f"{name} had news after it was proposed", index)
         self._step(index, name, target, data["from"])
         if payment is None:
             return
         payment.contradicted = False
         is_retur = payment.basis == "retur"
-        if not payment.on_cair or target == before or (is_retur and before == "rejected"):
+        ended = before == "returned" or (is_retur and before == "rejected")
+        if not payment.on_cair or target == before or ended:
             return
         if target == "paid" or (target == "rejected" and is_retur):
             bank = payment.bank_account
@@ -210,7 +234,7 @@ class Payments:
     def _check_reopened(
         self, index: int, name: str, payment: _Payment, act: str, target: str
     ) -> None:
-        """What is settled stands, or was paid after a rejection, by two persons' word alone."""
+        """What is settled stands, or was paid after all, by two persons' word alone."""
         if act != "payment.settled":
             self._fail("settled_alone", f"{name} was {payment.state}, and is {target}", index)
         if target == payment.state and not payment.contradicted:
@@ -232,6 +256,7 @@ class Payments:
             basis=data["basis"],
             state="held",
             calls=[],
+            heard=index,
             listed=False,
             by_interface=False,
             contradicted=False,
@@ -263,7 +288,7 @@ class Payments:
             self._fail(
                 "wrong_move", f"payment {name} is {payment.state}, not {source or target}", index
             )
-        payment.state = target
+        payment.state, payment.heard = target, index
 
     # --- the end -------------------------------------------------------------------------------
 

@@ -20,6 +20,7 @@ from api.clock import Clock, local_day
 from api.committer import Committer, Outcome
 from api.dispatch.timing import later
 from api.engine import begin
+from api.errors import DatabaseRefusedError, InternalError
 from api.logs import log
 from api.others import Others
 from audit.log import instant_text
@@ -37,6 +38,10 @@ __all__ = ["Books"]
 _SHORT_ACT: Final = 16
 _REST: Final = 2
 _REST_SECONDS_MAX: Final = 0.5
+#: Recording goes on for so long before the answers that came meanwhile are looked at.
+_RECORD_SECONDS: Final = 2.0
+#: The database has refused the act itself, or nobody knows how to: another try won't change that.
+_FINAL: Final = (DatabaseRefusedError, InternalError)
 
 
 class Books:
@@ -132,6 +137,11 @@ class Books:
         return _SHORT_ACT if self._others.are_writing else BATCH_MAX
 
     @property
+    def waiting(self) -> set[str]:
+        """Payments of which an answer waits to be recorded."""
+        return {each.payment for _, answers in self._answers for each in answers}
+
+    @property
     def is_waiting(self) -> bool:
         """Whether answers wait to be recorded."""
         return bool(self._answers)
@@ -145,14 +155,17 @@ class Books:
     def record(self) -> int:
         """Record what was kept; how much of it. What the database could not take is kept on."""
         waiting, self._answers = self._answers, []
-        done = 0
-        for key, answers in waiting:
+        done, ends = 0, time.monotonic() + _RECORD_SECONDS
+        for n, (key, answers) in enumerate(waiting):
+            if n and time.monotonic() > ends:  # calls under way wait to be heard, too
+                self._answers += waiting[n:]
+                break
             # COMMIT of the answers. Die before it: the calls stand without answer, become unknown
             # when their lease is over, and the bank is asked. Die after it: they are settled.
             outcome = self._post(AnswerPayments(self._person, answers, idempotency=_key(key)))
             if isinstance(outcome, Accepted):
                 done += len(answers)
-            elif isinstance(outcome, Refused):
+            elif isinstance(outcome, Refused) or isinstance(outcome.error, _FINAL):
                 self._complain("worker.answer_refused", outcome)
                 if len(answers) > 1:  # one of them was refused: the others must not wait for it
                     self._answers += [(secrets.token_hex(16), [each]) for each in answers]

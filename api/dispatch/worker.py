@@ -133,7 +133,8 @@ class Worker:
         """Let the calls under way end, and record them."""
         self._pool.shutdown(cancel_futures=False)
         self._collect(0.0)
-        self.books.record()
+        while self.books.record():  # until nothing is left, or the database takes nothing
+            pass
 
     def step(self) -> bool:
         """One round; whether there was anything to do."""
@@ -174,7 +175,8 @@ class Worker:
         # Whoever called died, or its answer never came. Nobody knows whether the bank has paid:
         # unknown, and from now on the bank is asked. A late answer of the caller still counts.
         repeated = {each.payment for each in again}
-        silent = [each for each in sent if each.payment not in repeated and each.payment in calls]
+        known = repeated | self.books.waiting
+        silent = [each for each in sent if each.payment not in known and each.payment in calls]
         pause = self.timing.first_ask
         self.books.keep(
             [PaymentAnswer(d.payment, "silence", "unknown", next_seconds=pause) for d in silent]

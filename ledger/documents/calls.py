@@ -24,12 +24,14 @@ __all__ = [
     "CHANNELS",
     "CHANNEL_POLICY",
     "CONTRADICTIONS",
+    "DENIALS",
     "FILE",
     "MEANINGS",
     "OPEN_STATES",
     "SOURCES",
     "channel_of",
     "contradicts",
+    "disputes",
     "may_call",
     "stage_of",
     "steps_of",
@@ -86,7 +88,10 @@ _AGREES: Final[dict[str, tuple[str, ...]]] = {
 CONTRADICTIONS: Final = {
     "paid": ("refused", "conflict"),
     "rejected": ("done", "returned", "conflict"),
+    "returned": ("done", "refused", "conflict"),
 }
+#: What came back was done once; it is only disputed by `done` where the bank has denied it, too.
+DENIALS: Final = ("refused", "conflict")
 
 
 def channel_of(policies: Iterable[tuple[str, str, str]], bank_account: str, on: str) -> str:
@@ -122,9 +127,18 @@ def steps_of(state: str, meaning: str) -> tuple[str, ...]:
     return _STEPS.get(meaning, _IN_DOUBT).get(state, ())
 
 
-def contradicts(state: str, meaning: str) -> bool:
-    """Whether an answer disagrees with what is settled: a person has to look."""
+def disputes(state: str, meaning: str, said: Iterable[str]) -> bool:
+    """Whether an answer to a payment that is settled waits for people; *said*: the meanings before it."""
+    if state == "returned" and meaning == "done":
+        return any(each in DENIALS for each in said)
+    return meaning in CONTRADICTIONS.get(state, ())
+
+
+def contradicts(state: str, meaning: str, said: Iterable[str] = ()) -> bool:
+    """Whether an answer disagrees with what is settled; *said*: the meanings before it."""
     agrees = _AGREES.get(state)
-    return meaning == "conflict" or (
-        agrees is not None and meaning not in agrees + ("returned",) * (state == "paid")
+    return (
+        meaning == "conflict"
+        or disputes(state, meaning, said)
+        or (agrees is not None and meaning not in agrees + ("returned",) * (state == "paid"))
     )

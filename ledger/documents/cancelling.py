@@ -38,7 +38,9 @@ def check_unpaid(
 ) -> None:
     """Raises DocumentMoveNotAllowedError naming the first attempt that may have left."""
     rejected = [payment.id for payment in payments if payment.state == "rejected"]
-    contradicted = dispatch_store.contradicted(session.conn, session.government, rejected)
+    contradicted = dispatch_store.contradicted(
+        session.conn, session.government, rejected, "rejected"
+    )
     for payment in payments:
         if payment.state in _UNPAID and payment.id not in contradicted:
             continue

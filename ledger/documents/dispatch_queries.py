@@ -10,11 +10,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, and_, or_, select
+from sqlalchemy import ColumnElement, Connection, and_, or_, select, true
 
 from ledger import tables as t
 from ledger.documents import dispatch_store
-from ledger.documents.calls import CONTRADICTIONS, FILE
+from ledger.documents.calls import CONTRADICTIONS, DENIALS, FILE
 from ledger.money import sen_text
 
 __all__ = ["AccountState", "Attention", "answers_of", "calls_of", "list_attention", "list_state"]
@@ -81,7 +81,11 @@ def list_attention(
     # answer.
     contradiction = or_(
         *(
-            and_(p.state == state, _said_since(p, meanings))
+            and_(
+                p.state == state,
+                _said_since(p, meanings),
+                said.where(a.meaning.in_(DENIALS)).exists() if state == "returned" else true(),
+            )
             for state, meanings in CONTRADICTIONS.items()
         )
     )

@@ -106,6 +106,10 @@ class DispatchReplay:
             "leaf_index": leaf.index,
         }
 
+    def said(self, payment: str) -> list[str]:
+        """The meanings of all answers so far."""
+        return [meaning for call in self._meanings.get(payment, ()) for meaning in call]
+
     def answered(self, leaf: Leaf) -> Iterator[Finding]:
         """What came of a call."""
         data = leaf.data

@@ -11,11 +11,22 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from typing import Any, Final, NamedTuple
 
-from sqlalchemy import Connection, Select, and_, bindparam, case, func, select, update
+from sqlalchemy import (
+    Connection,
+    Select,
+    and_,
+    bindparam,
+    case,
+    exists,
+    func,
+    select,
+    true,
+    update,
+)
 
 from audit import bulk
 from ledger import tables as t
-from ledger.documents.calls import CONTRADICTIONS, FILE, stage_of
+from ledger.documents.calls import CONTRADICTIONS, DENIALS, FILE, stage_of
 from ledger.documents.errors import MayBeWithBankError
 from ledger.documents.payment_store import CHUNK, StoredPayment, chunks
 from ledger.session import Session
@@ -229,10 +240,17 @@ def contradicted(
     conn: Connection,
     government: str,
     payments: Sequence[str],
-    meanings: Sequence[str] = CONTRADICTIONS["rejected"],
+    state: str,
 ) -> set[str]:
-    """Those of settled payments that the bank has said one of *meanings* of since."""
-    a, m = t.payment_answer.c, t.payment_move.c
+    """Those of *payments*, all in *state*, that the bank has disputed since."""
+    a, m, b = t.payment_answer.c, t.payment_move.c, t.payment_answer.alias("denial").c
+    was_denied = (
+        exists().where(
+            b.payment_id == a.payment_id, b.government == government, b.meaning.in_(DENIALS)
+        )
+        if state == "returned"
+        else true()
+    )
     found: set[str] = set()
     for some in chunks(payments, CHUNK):
         settled = (
@@ -247,7 +265,8 @@ def contradicted(
                     a.payment_id == settled.c.payment_id,
                     a.government == government,
                     a.leaf_index > settled.c.leaf_index,
-                    a.meaning.in_(meanings),
+                    a.meaning.in_(CONTRADICTIONS.get(state, ())),
+                    was_denied,
                 )
             ).scalars()
         )

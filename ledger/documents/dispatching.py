@@ -314,7 +314,13 @@ class _Recording:
         payment = self._payments[answer.payment]
         steps = steps_of(payment.state, answer.meaning)
         is_first = not calls[-1].meanings
-        news = bool(steps) or is_first or contradicts(payment.state, answer.meaning)
+        news = (
+            bool(steps)
+            or is_first
+            or contradicts(
+                payment.state, answer.meaning, [said for call in calls for said in call.meanings]
+            )
+        )
         if answer.meaning == "retry" and not is_first:
             # The call was answered otherwise before: "send it again" comes too late to be followed.
             news = False

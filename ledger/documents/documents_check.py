@@ -40,6 +40,7 @@ _KINDS: Final = (
     "payment.rerouted",
     "payment.settled",
     "policy.set",
+    "proposal.made",
 )
 
 

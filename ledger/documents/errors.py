@@ -22,6 +22,7 @@ What documents and payments refuse, by name.
     ├── NoCallError                    the bank was never called for this payment
     ├── NotByFileError                 the list's orders leave by the bank's interface
     ├── SettlingNeedsTwoPersonsError   a person's word on what may be with the bank
+    ├── SettlementOutOfDateError       the books have heard of the payment since it was proposed
     ├── PaymentNotListedError          an answer names a payment that is not in the list
     ├── AnswerContradictsError         an answer denies what is recorded of a payment
     ├── PaymentAnsweredError           a file would ask for a payment that has had its answer
@@ -54,6 +55,7 @@ __all__ = [
     "PaymentMoveNotAllowedError",
     "PaymentNotHeldError",
     "PaymentNotListedError",
+    "SettlementOutOfDateError",
     "SettlingNeedsTwoPersonsError",
     "SignatureRefusedError",
     "SpmNotAcceptedError",
@@ -131,6 +133,20 @@ class SettlingNeedsTwoPersonsError(DocumentError):
             " became of it, another confirms",
             payment=payment,
             state=state,
+        )
+
+
+class SettlementOutOfDateError(DocumentError):
+    """The books have heard of the payment since its settlement was proposed; look again."""
+
+    def __init__(self, *, payment: str, state: str, proposal: str, leaf_index: int) -> None:
+        super().__init__(
+            f"payment {payment} is {state}, and leaf {leaf_index} spoke of it after proposal {proposal}"
+            " was made: withdraw it, look again, propose anew",
+            payment=payment,
+            state=state,
+            proposal=proposal,
+            leaf_index=leaf_index,
         )
 
 

@@ -60,8 +60,10 @@ class OutcomeBooking:
                 )
                 session.position.commit_cash(key, -payment.amount_sen)
             return None
-        if (self.outcome, payment.state) == ("paid", "rejected") and not books_part(payment):
-            # What the rejection gave back, or set free, goes after all.
+        if self.outcome == "paid" and (
+            payment.state == "returned" or (payment.state == "rejected" and not books_part(payment))
+        ):
+            # What the rejection or the retur gave back, or set free, goes after all.
             return self._retur(into_cash=False, reference=payment.partner_reference)
         if self.outcome != "paid" or not on_cair:
             return None
@@ -114,8 +116,11 @@ class OutcomeBooking:
     def _draft(self, lines: list[Line]) -> Draft:
         payment, document = self.payment, self.document
         number = document.number or document.external_number
+        reference = f"{payment.id}/{self.outcome}"
+        if self.session.posted(reference):  # it comes to this state a second time
+            reference = f"{reference}/{payment.state_n + 1}"
         return Draft(
-            reference=f"{payment.id}/{self.outcome}",
+            reference=reference,
             effective_on=self.effective_on,
             kind=f"payment.{self.outcome}",
             description=f"Payment {payment.id} of SP2D {number} {self.outcome}",

@@ -13,14 +13,15 @@ What a step books depends on the recognition its SP2D was signed under and on th
     returned  Dr KD/Cr Utang Retur    (the same in all four)
     paid, of
     rejected  Dr Utang Retur/Cr KD    Dr Utang Retur/Cr KD   the order's part    Dr Utang Retur/Cr KD
+    returned  Dr Utang Retur/Cr KD    (the same in all four)
 
 Rejected under `on_issue`: the book had let the money go and the bank did not, so cash comes back
 into the book under the payment's own reference (both lines then cancel out at the bank) and what is
 owed stands as Utang Retur until it is paid again. Neither step frees budget: the order stands.
 
-A bank may contradict itself. What it rejected and has paid after all is then paid by two reconcilers'
-word, while no other attempt was made; a state that they find to stand is its own next step and books
-nothing.
+A bank may contradict itself. What it rejected, or was found not to have paid (returned), and has paid
+after all is then paid by two reconcilers' word, while no other attempt was made; a state that they find to
+stand is its own next step and books nothing.
 """
 
 from __future__ import annotations
@@ -67,7 +68,7 @@ STEPS: Final[dict[str, tuple[str, ...]]] = {
     "paid": ("returned", "paid"),
     "recalled": ("cancelled",),
     "rejected": ("cancelled", "paid", "rejected"),
-    "returned": (),
+    "returned": ("returned", "paid"),
     "cancelled": (),
 }
 
@@ -88,8 +89,8 @@ def check_step(payment: str, state: str, target: str, *, stands: bool = True) ->
 
 
 def reopens(state: str, target: str) -> bool:
-    """Whether a step is about what was settled: it stands, or the bank paid what it had rejected."""
-    return state == target or (state, target) == ("rejected", "paid")
+    """Whether a step is about what was settled: it stands, or the bank has paid it after all."""
+    return state == target or (state in RESENDABLE and target == "paid")
 
 
 def needs_two(state: str, target: str, channel: str) -> bool:

@@ -15,7 +15,7 @@ from typing import Any
 
 from audit.canonical import canonical_fast
 from ledger.allowances_check import Effect
-from ledger.documents.calls import CONTRADICTIONS
+from ledger.documents.calls import disputes
 from ledger.documents.content import (
     AdviceContent,
     Content,
@@ -34,7 +34,7 @@ from ledger.documents.numbers import (
     sp2d_series,
 )
 from ledger.documents.payment_store import StoredPayment
-from ledger.documents.payments import STEPS, needs_two, reopens
+from ledger.documents.payments import RESENDABLE, STEPS, needs_two, reopens
 from ledger.documents.store import StoredDocument, content_rows
 from ledger.documents.withholdings import part_of
 from ledger.findings import Finding
@@ -89,6 +89,9 @@ class Replay:
     _by_two: bool = False
     #: Paid or rejected payments that the bank has said something else of since.
     _contradicted: set[str] = field(default_factory=set)
+    #: The leaf of each proposal to settle, and the last leaf that spoke of each payment.
+    _proposed: dict[str, int] = field(default_factory=dict)
+    _heard: dict[str, int] = field(default_factory=dict)
 
     def take(self, leaf: Leaf) -> Iterator[Finding]:
         """Apply one leaf; findings are about the leaf itself."""
@@ -104,8 +107,11 @@ class Replay:
                 yield from self.dispatch.paused(leaf)
             elif leaf.kind == "policy.set":
                 self.dispatch.policy_set(leaf)
+            elif leaf.kind == "proposal.made":
+                self._proposed[leaf.data["proposal"]] = leaf.index
             else:
                 yield from self._payment_moved(leaf)
+                self._heard[leaf.data["payment"]] = leaf.index
         except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
             yield _of(leaf, "leaf_unreadable", f"can't be replayed ({type(error).__name__})")
 
@@ -301,8 +307,9 @@ class Replay:
         if leaf.kind == "payment.called":
             yield from self.dispatch.called(leaf, payment.state)
         elif leaf.kind == "payment.answered":
+            said = self.dispatch.said(payment.id)
             yield from self.dispatch.answered(leaf)
-            if data["meaning"] in CONTRADICTIONS.get(payment.state, ()):
+            if disputes(payment.state, data["meaning"], said):
                 self._contradicted.add(payment.id)
         if data["to"] == "":  # an answer that changes nothing, or a further call
             return
@@ -324,16 +331,15 @@ class Replay:
 
     def _check_certain(self, leaf: Leaf, payment: str) -> Iterator[Finding]:
         """What the bank has said both no and yes of is neither cancelled nor made again."""
-        is_rejected = self.payments[payment].state == "rejected"
-        if self._by_two and is_rejected and payment in self._contradicted:
-            yield _of(leaf, "step_not_allowed", f"{payment} was rejected, and contradicted since")
+        state = self.payments[payment].state
+        if self._by_two and state in RESENDABLE and payment in self._contradicted:
+            yield _of(leaf, "step_not_allowed", f"{payment} was {state}, and contradicted since")
 
     def _check_settled(self, leaf: Leaf, payment: StoredPayment) -> Iterator[Finding]:
         """A person's word on what may be with the bank is two persons' (D15)."""
         data = leaf.data
         if leaf.kind == "payment.settled":
-            if data["to"] == payment.state and payment.id not in self._contradicted:
-                yield _of(leaf, "step_not_allowed", f"{payment.id} was {payment.state} undisputed")
+            yield from self._check_reopened(leaf, payment)
             self.settlements[payment.id, data["n"]] = {
                 "proposal_id": data["proposal"],
                 "proposed_by": data["proposed_by"],
@@ -355,6 +361,19 @@ class Replay:
             and needs_two(payment.state, data["to"], order["channel"])
         ):
             yield _of(leaf, "settled_alone", f"{payment.id} was settled by {leaf.by} alone")
+
+    def _check_reopened(self, leaf: Leaf, payment: StoredPayment) -> Iterator[Finding]:
+        """Two persons spoke of what they saw: nothing was heard since, and nothing made anew."""
+        target = leaf.data["to"]
+        if self._proposed.get(leaf.data["proposal"], leaf.index) < self._heard[payment.id]:
+            yield _of(leaf, "step_not_allowed", f"{payment.id} had news after it was proposed")
+        if target == payment.state:
+            if payment.id not in self._contradicted:
+                yield _of(leaf, "step_not_allowed", f"{payment.id} was {payment.state} undisputed")
+        elif reopens(payment.state, target):
+            made = (self.payments[each] for each in self.documents[payment.document_id].payments)
+            if any(p.payee_n == payment.payee_n and p.attempt > payment.attempt for p in made):
+                yield _of(leaf, "paid_twice", f"{payment.id} is paid, and was made again")
 
     def _recovered(self, leaf: Leaf) -> None:
         """
@@ -405,6 +424,8 @@ class Replay:
         """Under `on_cair`: the commitment ends, and the order's part is no longer reserved."""
         document = self.documents[payment.document_id]
         content = document.content
+        if payment.state == "returned":
+            return
         if payment.basis == "retur":
             # A rejection has ended it before; what is paid after all commits nothing again.
             if target in ("paid", "rejected") and payment.state != "rejected":
@@ -456,6 +477,7 @@ class Replay:
         journal_id: int | None = None,
     ) -> Iterator[Finding]:
         payment = self.payments[reference]
+        self._heard[reference] = leaf.index
         doubted = target == "unknown" and leaf.at == self.recovered_at
         if target not in STEPS.get(payment.state, ()) and not doubted:
             yield _of(leaf, "step_not_allowed", f"{reference}: {payment.state} to {target}")

@@ -57,11 +57,11 @@ class SettlePayment(Act):
         reason = session.private("reason", self.reason, subject=f"payment:{payment.id}")
         return replace(self, reason=reason)
 
-    def check(self, session: Session, hands: Hands) -> None:  # noqa: ARG002  # the base's
+    def check(self, session: Session, hands: Hands) -> None:
         """
         Raises:
             UnknownPaymentError, InvalidFieldError, FutureEffectiveDateError,
-            PaymentMoveNotAllowedError
+            PaymentMoveNotAllowedError, SettlementOutOfDateError
         """
         bank_outcomes.check_outcome(session, self.to, self.on_day, self.evidence_sha256)
         payment = bank_outcomes.payment_before(session, self.payment, self.to, stands=True)
@@ -69,6 +69,8 @@ class SettlePayment(Act):
             attempts.check_contradicted(session, payment)
         elif reopens(payment.state, self.to):
             attempts.check_not_repeated(session, payment, outcome=self.to)
+        if hands.confirmed_by:
+            attempts.check_no_news(session, payment, hands.proposal)
 
     def perform(self, session: Session, hands: Hands) -> Done:
         """Leaf `payment.settled`, the settlement, the step and what it books."""

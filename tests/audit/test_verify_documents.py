@@ -172,6 +172,14 @@ def _revoked_key(log: Log) -> None:
     log.entries[index], log.entries[-1] = log.entries[-1], log.entries[index]
 
 
+def _proposed_before_the_doubt(log: Log) -> None:
+    """The proposal to settle a payment stands before the leaf that made it unknown."""
+    settled = json.loads(log.entries[find(log, "payment.settled", payment="P26-00000006")])
+    made = find(log, "proposal.made", proposal=settled["data"]["proposal"])
+    doubted = find(log, "payment.moved", payment="P26-00000006", to="unknown")
+    log.entries[made], log.entries[doubted] = log.entries[doubted], log.entries[made]
+
+
 def _settled_alone(version: int, **members: str) -> Callable[[Log], None]:
     """What two reconcilers settled, as if one had recorded it under a version of that act."""
 
@@ -190,6 +198,7 @@ def _settled_alone(version: int, **members: str) -> Callable[[Log], None]:
     [
         (_settled_alone(2), "settled_alone"),
         (_settled_alone(1), "settled_alone"),
+        (_proposed_before_the_doubt, "wrong_move"),
         (_settled_alone(1, **{"from": "rejected"}), "settled_alone"),
         (
             lambda log: log.change(

@@ -16,11 +16,11 @@ from api.committer import Failed
 from api.dispatch.books import Books
 from api.dispatch.timing import Timing
 from api.dispatch.worker import Worker
-from api.errors import OutcomeUnknownError
+from api.errors import DatabaseRefusedError, OutcomeUnknownError
 from bank_adapters.errors import UnknownProfileError
 from bank_adapters.payments.order import Rail
 from bank_adapters.statements import OutgoingEntry, write_mt940
-from ledger.documents.dispatching import BATCH_MAX, PaymentAnswer
+from ledger.documents.dispatching import BATCH_MAX, CallPayments, PaymentAnswer
 from ledger.documents.holding import HoldPayment, PauseDispatch
 from ledger.documents.journals import RETUR_ACCOUNT
 from ledger.money import Money
@@ -499,3 +499,63 @@ def test_worker_whose_answers_the_database_does_not_take_tries_again_with_pauses
 
     assert 2 <= len(puts) <= 20
     assert worker.books.is_waiting
+
+
+def test_doubt_is_kept_once_while_the_database_does_not_take_it(
+    cair_desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A call of a worker that died is found silent in each round, and recorded once."""
+    (payment,) = cair_desk.orders()
+    cair_desk.office.do(CallPayments("worker", [(payment, "bifast")], "dead", TIMING.lease))
+    cair_desk.clock.add(TIMING.lease + 1)
+    worker = cair_desk.worker()
+    with monkeypatch.context() as away:
+        away.setattr(Books, "_post", lambda *_: Failed(OutcomeUnknownError()))
+        for _ in range(5):
+            worker.step()
+    assert [payment] == [each.payment for _, answers in worker.books._answers for each in answers]
+    worker.step()
+
+    assert ["unknown"] == cair_desk.states()
+
+
+def test_answer_that_the_database_refuses_does_not_hold_up_the_others(
+    cair_desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What can never be recorded is let go, told in the log: the call is doubted, the bank asked."""
+    one, two = cair_desk.orders(among=2)
+    cair_desk.office.do(
+        CallPayments("worker", [(one, "bifast"), (two, "bifast")], "w", TIMING.lease)
+    )
+    real: Callable[..., Any] = Books._post
+
+    def post(self: Books, command: Any) -> Any:
+        if any(each.payment == one for each in getattr(command, "answers", ())):
+            return Failed(DatabaseRefusedError(rule="x"))
+        return real(self, command)
+
+    monkeypatch.setattr(Books, "_post", post)
+    books = cair_desk.worker().books
+    books.keep([PaymentAnswer(each, "reply", "done") for each in (one, two)])
+    for _ in range(3):
+        books.record()
+
+    assert ["sent", "paid"] == cair_desk.states()
+    assert not books.is_waiting
+
+
+def test_recording_makes_room_for_calls_that_come_back(
+    cair_desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Much news at once is recorded in several rounds."""
+    monkeypatch.setattr("api.dispatch.books._RECORD_SECONDS", -1.0)
+    payments = cair_desk.orders(among=3)
+    cair_desk.office.do(
+        CallPayments("worker", [(each, "bifast") for each in payments], "w", TIMING.lease)
+    )
+    books = cair_desk.worker().books
+    for each in payments:
+        books.keep([PaymentAnswer(each, "reply", "done")])
+
+    assert [1, 1, 1, 0] == [books.record() for _ in range(4)]
+    assert ["paid"] * 3 == cair_desk.states()

@@ -10,13 +10,14 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
 from api.engine import begin, make_engine, reading
-from ledger.documents import bank_outcomes, dispatch_queries
+from ledger.documents import attempts, bank_outcomes, dispatch_queries, dispatch_store
 from ledger.documents.bank_outcomes import RecordPayment, ResendPayment
 from ledger.documents.journals import RETUR_ACCOUNT
 from ledger.documents.payments import STATES, needs_two
 from ledger.documents.settling import SettlePayment
 from ledger.opening import ADMIN_1, RECONCILER
 from ledger.proposals import BothHands, Confirm, Propose
+from ledger.session import Command
 from tests.builders import TODAY
 from tests.databases import Database
 from tests.ledger.documents.office import EVIDENCE, RECONCILER_2, Office
@@ -32,9 +33,9 @@ def test_needs_two_is_true_of_what_may_be_with_the_bank_alone() -> None:
     }
 
     asked = {(state, "snap") for state in ("queued", "sent", "accepted")}
-    assert two - {("rejected", c) for c in ("", "file", "snap")} == asked | {
-        (state, channel) for state in ("unknown", "paid") for channel in ("", "file", "snap")
-    }
+    ways = ("", "file", "snap")
+    always = {(s, way) for s in ("unknown", "paid", "rejected", "returned") for way in ways}
+    assert always | asked == two
     assert not any(needs_two(state, "unknown", "snap") for state in STATES)
 
 
@@ -152,7 +153,7 @@ _BY_TWO = (
         (
             _BY_TWO.format("'rekonsiliasi'", EVIDENCE, "grant.give") + " AND o.id = (SELECT max(id)"
             " FROM proposal WHERE act = 'grant.give' AND government = p.government)",
-            "payment_settlement_proposed",
+            "payment_settlement_",  # of another act, and older than the payment
         ),
         (_BY_TWO.format("'rekonsiliasi'", "", "payment.settled"), "check"),
     ],
@@ -332,11 +333,12 @@ def test_database_refuses_to_reopen_by_one_hand_or_twice(
     on_cair.list_payments(second)
     call(on_cair, second)
     say(on_cair, second, "unknown", http_status=504)
-    on_cair.do(Propose(RECONCILER, SettlePayment(second, "paid", TODAY, EVIDENCE, "Surat bank")))
     if dispute:
         say(on_cair, payment, dispute, source="status")
     if resent:
         on_cair.do(ResendPayment("maker-2", payment, "Ralat"))
+    doubted = SettlePayment(second, "paid", TODAY, EVIDENCE, "Surat bank")
+    on_cair.do(Propose(RECONCILER, doubted))
     owner = make_engine(office_database.owner_url)
     statements = [_BY_TWO.format("'rekonsiliasi'", EVIDENCE, "payment.settled")] if hands else []
     try:
@@ -346,3 +348,121 @@ def test_database_refuses_to_reopen_by_one_hand_or_twice(
         assert rule in str(refused.value.orig).lower()
     finally:
         owner.dispose()
+
+
+@pytest.mark.parametrize(
+    ("first", "asked", "news"),
+    [
+        (["unknown"], "rejected", ["refused", "done"]),  # of a doubt, and it is a contradiction now
+        (["unknown"], "paid", ["refused"]),  # against a newer clear word of the bank
+        (["refused", "conflict"], "rejected", ["done"]),  # a second dispute
+    ],
+)
+def test_settlement_proposed_before_the_last_news_is_not_confirmed(
+    office: Office, first: list[str], asked: str, news: list[str]
+) -> None:
+    """Two persons speak of what both have seen; withdrawn, and proposed anew, it is done."""
+    (payment,) = queued(office)
+    call(office, payment)
+    for meaning in first:
+        say(office, payment, meaning, source="callback")
+    act = SettlePayment(payment, asked, TODAY, EVIDENCE, "Surat bank")
+    proposal = office.do(Propose(RECONCILER, act))["proposal"]
+    for meaning in news:
+        say(office, payment, meaning, source="status")
+    code, values = office.refused(Confirm(RECONCILER_2, proposal))
+    assert ("settlement_out_of_date", proposal) == (code, values["proposal"])
+    office.settle(payment, asked)
+
+    assert [(payment, asked)] == office.payments()
+    assert [] == office.findings()
+
+
+def test_payment_that_never_left_is_not_made_again_once_the_bank_has_paid_it(
+    office: Office,
+) -> None:
+    """Denied, owed again, and then the bank says that it has paid: nobody pays it a second time."""
+    (payment,) = queued(office)
+    call(office, payment)
+    say(office, payment, "done")
+    say(office, payment, "refused", source="status")
+    office.settle(payment, "returned")
+    say(office, payment, "done", source="callback")
+    assert [(payment, "contradiction")] == waiting(office)
+    resend = ResendPayment("maker-2", payment, "Ralat")
+    code, values = office.refused(resend)
+    assert "returned, contradicted by the bank" == values["state"], code
+    office.settle(payment, "paid")
+
+    assert ([], (OPENING - AMOUNT, 0)) == (waiting(office), office.cash())
+    assert 0 == office.balance(RETUR_ACCOUNT)
+    say(office, payment, "returned", source="status")
+    assert (OPENING, -AMOUNT) == (office.cash()[0], office.balance(RETUR_ACCOUNT))
+    office.do(resend)
+    assert [] == office.findings()
+
+
+def test_done_of_what_came_back_is_an_old_word_unless_the_bank_denied_it(office: Office) -> None:
+    """A late copy of the first callback disputes nothing."""
+    (payment,) = queued(office)
+    call(office, payment)
+    say(office, payment, "done")
+    say(office, payment, "returned", source="status")
+    say(office, payment, "done", source="callback")
+
+    assert [] == waiting(office)
+    office.do(ResendPayment("maker-2", payment, "Ralat"))
+    assert [] == office.findings()
+
+
+def test_fsck_names_what_was_paid_after_all_though_it_was_made_again(
+    on_issue: Office, office_database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where neither code nor database looked for the other attempt, the log still tells."""
+    payment = rejected(on_issue)
+    on_issue.do(ResendPayment("maker-2", payment, "Ralat"))
+    owner = make_engine(office_database.owner_url)
+    of_table = " ON payment_move" if owner.dialect.name == "postgresql" else ""
+    with begin(owner) as conn:
+        conn.execute(text(f"DROP TRIGGER payment_move_paid_after_all{of_table}"))
+    owner.dispose()
+    monkeypatch.setattr(attempts, "check_not_repeated", lambda *_, **__: None)
+    on_issue.settle(payment, "paid")
+
+    assert ["paid_twice"] == [finding.code for finding in on_issue.findings()]
+
+
+@pytest.mark.parametrize("rule", ["payment_settlement_news", "payment_again_disputed"])
+def test_database_and_log_refuse_what_two_persons_did_not_see(
+    on_cair: Office, office_database: Database, monkeypatch: pytest.MonkeyPatch, rule: str
+) -> None:
+    """Without the code's checks the trigger refuses; without the trigger, fsck names it."""
+    (payment,) = queued(on_cair)
+    call(on_cair, payment)
+    say(on_cair, payment, "done")
+    say(on_cair, payment, "refused", source="status")
+    if rule == "payment_again_disputed":
+        on_cair.settle(payment, "returned")
+        say(on_cair, payment, "done", source="callback")
+        act: Command = ResendPayment("maker-2", payment, "Ralat")
+        table = "payment"
+    else:
+        stands = SettlePayment(payment, "paid", TODAY, EVIDENCE, "Surat bank")
+        proposal = on_cair.do(Propose(RECONCILER, stands))["proposal"]
+        say(on_cair, payment, "conflict", source="callback")
+        act = Confirm(RECONCILER_2, proposal)
+        table = "payment_settlement"
+    monkeypatch.setattr(attempts, "check_no_news", lambda *_: None)
+    if rule == "payment_again_disputed":
+        monkeypatch.setattr(dispatch_store, "contradicted", lambda *_: set())
+    with pytest.raises(DBAPIError) as refused:
+        on_cair.run(act)
+    assert rule in str(refused.value.orig)
+    owner = make_engine(office_database.owner_url)
+    of_table = f" ON {table}" if owner.dialect.name == "postgresql" else ""
+    with begin(owner) as conn:
+        conn.execute(text(f"DROP TRIGGER {rule}{of_table}"))
+    owner.dispose()
+    on_cair.do(act)
+
+    assert ["step_not_allowed"] == [finding.code for finding in on_cair.findings()]
