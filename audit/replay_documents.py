@@ -339,7 +339,7 @@ class Documents:
 
     def recovered(self, index: int, _by: str, _act: str, data: dict[str, Any]) -> None:
         """Acts were lost: numbers jump past whatever they may have used."""
-        self.payments.recovering = True
+        self.payments.recovered()
         for year, series, count in data["numbers"]:
             if count < 0:
                 self._fail("number_gap", f"series {series} of {year} goes back", index)

@@ -146,6 +146,13 @@ class Payments:
         ]
         return bool(chosen) and max(chosen)[2] != "file"
 
+    def recovered(self) -> None:
+        """Acts were lost, in this batch: they may have gone on with what had failed."""
+        self.recovering = True
+        for payment in self._payments.values():
+            if payment.state in ("rejected", "returned"):
+                payment.contradicted = True
+
     # --- by acts -------------------------------------------------------------------------------
 
     def called(self, index: int, by: str, act: str, data: dict[str, Any]) -> None:

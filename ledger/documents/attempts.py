@@ -42,10 +42,8 @@ def check_last(
     later = _later(session, before)
     state = f"{before.state}, resent as {later}" if later else before.state
     # Whoever paid it again on the bank's first word would pay it twice if the second is true.
-    if state in RESENDABLE and dispatch_store.contradicted(
-        session.conn, session.government, [before.id], state
-    ):
-        state = f"{state}, contradicted by the bank"
+    if state in RESENDABLE and (why := _disputed(session, before)):
+        state = f"{state}, {why}"
     if state not in states:
         raise PaymentMoveNotAllowedError(
             payment=before.id,
@@ -68,12 +66,11 @@ def check_not_repeated(session: Session, payment: StoredPayment, *, outcome: str
 
 def check_contradicted(session: Session, payment: StoredPayment) -> None:
     """
-    The bank has disagreed with the payment's state since.
+    The bank has disagreed with the payment's state since, or acts were lost that may have.
 
     Raises PaymentMoveNotAllowedError: there is nothing to confirm.
     """
-    conn, government = session.conn, session.government
-    if not dispatch_store.contradicted(conn, government, [payment.id], payment.state):
+    if not _disputed(session, payment):
         raise PaymentMoveNotAllowedError(
             payment=payment.id,
             state=f"{payment.state}, not contradicted by the bank",
@@ -100,6 +97,16 @@ def check_no_news(session: Session, payment: StoredPayment, proposal: str) -> No
             raise SettlementOutOfDateError(
                 payment=payment.id, state=payment.state, proposal=proposal, leaf_index=last
             )
+
+
+def _disputed(session: Session, payment: StoredPayment) -> str:
+    """Why a settled payment may not be what it stands as; "" where it surely is."""
+    conn, government, only = session.conn, session.government, [payment.id]
+    if dispatch_store.contradicted(conn, government, only, payment.state):
+        return "contradicted by the bank"
+    if payment.state in RESENDABLE and dispatch_store.before_recovery(conn, government, only):
+        return "settled before acts were lost"
+    return ""
 
 
 def _later(session: Session, payment: StoredPayment) -> str:

@@ -38,13 +38,13 @@ def check_unpaid(
 ) -> None:
     """Raises DocumentMoveNotAllowedError naming the first attempt that may have left."""
     rejected = [payment.id for payment in payments if payment.state == "rejected"]
-    contradicted = dispatch_store.contradicted(
-        session.conn, session.government, rejected, "rejected"
-    )
+    conn, government = session.conn, session.government
+    contradicted = dispatch_store.contradicted(conn, government, rejected, "rejected")
+    contradicted |= dispatch_store.before_recovery(conn, government, rejected)
     for payment in payments:
         if payment.state in _UNPAID and payment.id not in contradicted:
             continue
-        state = f"{payment.state}, contradicted" if payment.id in contradicted else payment.state
+        state = f"{payment.state}, disputed" if payment.id in contradicted else payment.state
         raise DocumentMoveNotAllowedError(
             document=document.id,
             move="cancel",

@@ -25,6 +25,7 @@ from sqlalchemy import (
 )
 
 from audit import bulk
+from audit.database import log_shard
 from ledger import tables as t
 from ledger.documents.calls import CONTRADICTIONS, DENIALS, FILE, stage_of
 from ledger.documents.errors import MayBeWithBankError
@@ -44,6 +45,7 @@ __all__ = [
     "ask_calls",
     "ask_orders",
     "backlog",
+    "before_recovery",
     "calls_of",
     "channel_of_list",
     "channel_of_payment",
@@ -268,6 +270,29 @@ def contradicted(
                     a.meaning.in_(CONTRADICTIONS.get(state, ())),
                     was_denied,
                 )
+            ).scalars()
+        )
+    return found
+
+
+def before_recovery(conn: Connection, government: str, payments: Sequence[str]) -> set[str]:
+    """Those whose last step is older than the shard of the log: lost acts may have gone on with them."""
+    begun = conn.execute(
+        select(func.max(log_shard.c.base)).where(
+            log_shard.c.government == government, log_shard.c.n > 1
+        )
+    ).scalar()
+    if begun is None:
+        return set()
+    m = t.payment_move.c
+    found: set[str] = set()
+    for some in chunks(payments, CHUNK):
+        found |= set(
+            conn.execute(
+                select(m.payment_id)
+                .where(m.payment_id.in_(some), m.government == government)
+                .group_by(m.payment_id)
+                .having(func.max(m.leaf_index) < begun)
             ).scalars()
         )
     return found

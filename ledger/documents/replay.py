@@ -383,6 +383,9 @@ class Replay:
         for year, series, count in leaf.data["numbers"]:
             self.series[year, series] = self.series.get((year, series), 0) + count
         self.recovered_at = leaf.at
+        # Lost acts may have made them again, or have settled them otherwise.
+        failed = {p.id for p in self.payments.values() if p.state in RESENDABLE}
+        self._contradicted |= failed
 
     def _resent(self, leaf: Leaf) -> Iterator[Finding]:
         data = leaf.data

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import Engine, text
+from sqlalchemy.exc import DBAPIError
 
 from api.engine import begin, make_engine, reading
 from audit.checkpoint import open_checkpoint
@@ -22,6 +23,8 @@ from audit.recovery import Shard, next_origin
 from audit.signer import MonotonicSigner
 from audit.verify import verify
 from ledger.book_export import BookExport
+from ledger.documents import dispatch_store
+from ledger.documents.bank_outcomes import ResendPayment
 from ledger.persons_shell import AddPerson
 from ledger.proposals import BothHands
 from ledger.recovering import open_new_shard, recover_from_export
@@ -41,6 +44,7 @@ from tests.builders import (
     scalar,
 )
 from tests.databases import Database
+from tests.ledger.documents.office import new_office
 
 TABLES = (
     "log_edge",
@@ -398,3 +402,62 @@ def test_recovery_works_on_postgresql_too(opened_postgres: Database, tmp_path: P
     assert (size + 10, 8) == (shard.base, shard.lost)
     assert (2, size + 2, True) == (done.size, len(leaves), bool(private))
     assert [] == findings
+
+
+@pytest.mark.parametrize("recognition", ["on_issue", "on_cair"])
+def test_what_failed_before_acts_were_lost_is_made_again_after_two_have_looked(
+    _sqlite_template: Path, tmp_path: Path, recognition: str
+) -> None:
+    """The lost acts may have settled it otherwise, or have paid it again."""
+    path, backup = tmp_path / "rkud.db", tmp_path / "backup.db"
+    shutil.copyfile(_sqlite_template, path)
+    engine = make_engine(f"sqlite:///{path}")
+    office = new_office(engine, recognition)
+    payment = office.issue()["payments"][0]
+    office.list_payments()
+    office.outcome(payment, "rejected")
+    signer = new_signer(tmp_path / "keys", office.origin)
+    sealed(engine, signer, government=office.government)
+    engine.dispose()
+    shutil.copyfile(path, backup)
+    office.settle(payment, "paid")
+    sealed(engine, signer, government=office.government)
+    engine.dispose()
+    for name in (path, *tmp_path.glob("rkud.db-*")):
+        name.unlink()
+    shutil.copyfile(backup, path)
+    with reading(engine) as conn:
+        origin = next_origin(conn, office.government)
+    new = new_signer(tmp_path / "new", origin, seed=8)
+    successor = log_key(origin, 8).verifier.vkey
+    with begin(engine) as conn:
+        open_new_shard(
+            conn,
+            office.government,
+            old=signer,
+            new=new,
+            successor=successor,
+            incident="Cadangan kemarin dipulihkan",
+            by="admin-1",
+            now=NOW,
+            today=TODAY,
+        )
+    resend = ResendPayment("maker-2", payment, "Ralat")
+    code, values = office.refused(resend)
+    assert "rejected, settled before acts were lost" == values["state"], code
+    with (
+        pytest.raises(DBAPIError, match="payment_again_recovered"),
+        pytest.MonkeyPatch.context() as m,
+    ):
+        m.setattr(dispatch_store, "before_recovery", lambda *_: set())
+        office.run(resend)
+    office.settle(payment, "rejected")
+    office.do(resend)
+
+    assert [] == office.findings()
+    sealed(engine, new, government=office.government)
+    keys = [log_key(office.origin).verifier.vkey, successor]
+    with reading(engine) as conn:
+        export(conn, tmp_path / "out", office.government, vkeys=keys, books=BookExport())
+    engine.dispose()
+    assert [] == verify(tmp_path / "out", keys).failures

@@ -4,7 +4,8 @@ A bank that contradicts itself: what was settled is confirmed, or paid after all
 Both are steps of a payment like any other, on a row of `payment_settlement`, whatever way its order left.
 What stands has been disputed since its last step; what is paid after all has no later attempt. Nobody
 confirms what was proposed before the last news of a payment. What came back and is disputed is not made
-again, as what was rejected is not (0006).
+again, as what was rejected is not (0006); nor is what failed before acts were lost, until two persons say
+that it stands.
 """
 
 from __future__ import annotations
@@ -34,6 +35,8 @@ _DISPUTED = (
     " OR (NEW.state_to = 'rejected' AND a.meaning IN ('done', 'returned', 'conflict'))"
     f" OR (NEW.state_to = 'returned' AND {_RETURNED_DISPUTED}))"
 )
+# Of the last move m of a payment: it is older than the shard of the log, so that lost acts may have followed.
+_BEFORE_RECOVERY = "m.leaf_index < (SELECT max(s.base) FROM log_shard s WHERE s.government = m.government AND s.n > 1)"
 _NEWS = " OR ".join(
     f"EXISTS (SELECT 1 FROM {table} x WHERE x.government = NEW.government AND x.payment_id = NEW.payment_id"
     " AND x.leaf_index > o.leaf_index)"
@@ -50,7 +53,9 @@ RULES: tuple[tuple[str, str, str, str], ...] = (
         "payment_move_stands",
         "payment_move",
         "a payment that the bank disputes stands as it is by two persons",
-        f"NEW.state_from = NEW.state_to AND (NOT EXISTS ({_BY_TWO}) OR NOT EXISTS ({_DISPUTED}))",
+        f"NEW.state_from = NEW.state_to AND (NOT EXISTS ({_BY_TWO}) OR NOT (EXISTS ({_DISPUTED})"
+        " OR (NEW.state_to <> 'paid' AND EXISTS (SELECT 1 FROM payment_move m WHERE m.government = NEW.government"
+        f" AND m.payment_id = NEW.payment_id AND m.n = NEW.n - 1 AND {_BEFORE_RECOVERY}))))",
     ),
     (
         "payment_move_paid_after_all",
@@ -75,6 +80,23 @@ RULES: tuple[tuple[str, str, str, str], ...] = (
         " AND a.payment_id = p.id AND a.leaf_index > m.leaf_index WHERE p.government = NEW.government"
         " AND p.document_id = NEW.document_id AND p.payee_n = NEW.payee_n AND p.attempt = NEW.attempt - 1"
         f" AND p.state = 'returned' AND {_RETURNED_DISPUTED})",
+    ),
+    (
+        "payment_again_recovered",
+        "payment",
+        "another attempt follows one that failed since acts were last lost",
+        "NEW.attempt > 1 AND EXISTS (SELECT 1 FROM payment p JOIN payment_move m ON m.government = p.government"
+        " AND m.payment_id = p.id AND m.n = p.state_n WHERE p.government = NEW.government AND p.document_id = NEW.document_id"
+        " AND p.payee_n = NEW.payee_n AND p.attempt = NEW.attempt - 1 AND p.state IN ('rejected', 'returned')"
+        f" AND {_BEFORE_RECOVERY})",
+    ),
+    (
+        "document_move_cancel_recovered",
+        "document_move",
+        "an SP2D is cancelled while what it rejected was rejected since acts were last lost",
+        "NEW.move = 'cancel' AND EXISTS (SELECT 1 FROM payment p JOIN payment_move m ON m.government = p.government"
+        " AND m.payment_id = p.id AND m.n = p.state_n WHERE p.government = NEW.government AND p.document_id = NEW.document_id"
+        f" AND p.state = 'rejected' AND {_BEFORE_RECOVERY})",
     ),
 )
 
