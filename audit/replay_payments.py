@@ -184,9 +184,9 @@ class Payments:
         was_denied = any(said in _DENIALS for call in payment.calls for said in call)
         payment.calls[-1].append(data["meaning"])
         payment.heard = index
-        if data["meaning"] in _CONTRADICTIONS.get(payment.state, ()):
-            agrees = (payment.state, data["meaning"]) == ("returned", "done") and not was_denied
-            payment.contradicted = payment.contradicted or not agrees
+        is_old_word = (payment.state, data["meaning"]) == ("returned", "done") and not was_denied
+        if data["meaning"] in _CONTRADICTIONS.get(payment.state, ()) and not is_old_word:
+            payment.contradicted = True
         if data["to"]:
             self.moved(index, by, act, data)
 

@@ -2,8 +2,9 @@
 Payments that the bank booked more than once or gave back, explained by their reference.
 
 A twin debit and its correction, or a debit and the return of it, name one payment of ours with its
-amount; so do the entries of one that the bank rejected and paid after all. Which debit is the order and which the error nobody can tell, and nobody needs to: the lines
-together are what the books say of the payment. So they are matched as one group, where
+amount; so do the entries of one that the bank rejected and paid after all. Which debit is the order and
+which the error nobody can tell, and nobody needs to: the lines together are what the books say of the
+payment. So they are matched as one group, where
 
 - every line that names the payment, open or matched, is its amount and names no other payment;
 - all of them together are what its state says: its amount for one that is paid, nothing for one that

@@ -27,7 +27,7 @@ from api.private_postgres import (
     find_binaries,
 )
 from tests.compiled import share_compiled_statements
-from tests.databases import Database, chosen_engines, narrowed_notice
+from tests.databases import Database, chosen_engines, narrowed_notice, sqlite_copy
 
 # Here once, because each conftest that names a fixture makes one of its own.
 from tests.ledger.documents.offices import (  # noqa: F401  # fixtures
@@ -97,17 +97,6 @@ def _migrate(owner_url: str) -> None:
     from api import migrations_runner  # noqa: PLC0415
 
     migrations_runner.upgrade(owner_url)
-
-
-def sqlite_copy(template: Path, tmp_path: Path) -> Database:
-    """A copy of a template file (0600) in a directory of its own (0700)."""
-    folder = tmp_path / "book"
-    folder.mkdir(mode=0o700)
-    path = folder / "rkud.db"
-    shutil.copyfile(template, path)
-    path.chmod(0o600)
-    url = f"sqlite:///{path}"
-    return Database("sqlite", url=url, owner_url=url, reader_url=url)
 
 
 def _postgres_copier(server: PrivatePostgres, template: str, prefix: str) -> Callable[[], Database]:

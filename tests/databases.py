@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Final
 
 import pytest
@@ -50,3 +52,14 @@ def narrowed_notice(environ: Mapping[str, str] = os.environ) -> str | None:
     if not left_out:
         return None
     return f"NOT TESTED on {', '.join(left_out)}: {ENGINES_VARIABLE} leaves it out"
+
+
+def sqlite_copy(template: Path, tmp_path: Path) -> Database:
+    """A copy of a template file (0600) in a directory of its own (0700)."""
+    folder = tmp_path / "book"
+    folder.mkdir(mode=0o700)
+    path = folder / "rkud.db"
+    shutil.copyfile(template, path)
+    path.chmod(0o600)
+    url = f"sqlite:///{path}"
+    return Database("sqlite", url=url, owner_url=url, reader_url=url)

@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-from sqlalchemy import func, select
+from sqlalchemy import select
 
 from audit.canonical import JsonInput
 from ledger import tables as t
-from ledger.documents import dispatch_store, payment_store, store
-from ledger.documents.errors import (
-    DocumentMoveNotAllowedError,
-    PaymentMoveNotAllowedError,
-    SettlementOutOfDateError,
-)
+from ledger.documents import disputes, payment_store, store
+from ledger.documents.errors import DocumentMoveNotAllowedError, PaymentMoveNotAllowedError
 from ledger.documents.numbers import PAYMENT_SERIES, payment_reference
 from ledger.documents.payment_store import StoredPayment
 from ledger.documents.payments import RESENDABLE
 from ledger.documents.store import StoredDocument
 from ledger.session import Session
 
-__all__ = ["add_attempt", "check_contradicted", "check_last", "check_no_news", "check_not_repeated"]
+__all__ = ["add_attempt", "check_last", "check_not_repeated"]
 
 
 def check_last(
@@ -42,7 +38,7 @@ def check_last(
     later = _later(session, before)
     state = f"{before.state}, resent as {later}" if later else before.state
     # Whoever paid it again on the bank's first word would pay it twice if the second is true.
-    if state in RESENDABLE and (why := _disputed(session, before)):
+    if state in RESENDABLE and (why := disputes.reason(session, before)):
         state = f"{state}, {why}"
     if state not in states:
         raise PaymentMoveNotAllowedError(
@@ -62,51 +58,6 @@ def check_not_repeated(session: Session, payment: StoredPayment, *, outcome: str
             outcome=outcome,
             allowed=[],
         )
-
-
-def check_contradicted(session: Session, payment: StoredPayment) -> None:
-    """
-    The bank has disagreed with the payment's state since, or acts were lost that may have.
-
-    Raises PaymentMoveNotAllowedError: there is nothing to confirm.
-    """
-    if not _disputed(session, payment):
-        raise PaymentMoveNotAllowedError(
-            payment=payment.id,
-            state=f"{payment.state}, not contradicted by the bank",
-            outcome=payment.state,
-            allowed=[],
-        )
-
-
-def check_no_news(session: Session, payment: StoredPayment, proposal: str) -> None:
-    """Nothing was heard of a payment since its settlement was proposed. Raises SettlementOutOfDateError."""
-    conn, government = session.conn, session.government
-    made = conn.execute(
-        select(t.proposal.c.leaf_index).where(
-            t.proposal.c.government == government, t.proposal.c.id == proposal
-        )
-    ).scalar_one()
-    for table in (t.payment_move, t.payment_answer, t.payment_call):
-        last = conn.execute(
-            select(func.max(table.c.leaf_index)).where(
-                table.c.government == government, table.c.payment_id == payment.id
-            )
-        ).scalar()
-        if last is not None and last > made:
-            raise SettlementOutOfDateError(
-                payment=payment.id, state=payment.state, proposal=proposal, leaf_index=last
-            )
-
-
-def _disputed(session: Session, payment: StoredPayment) -> str:
-    """Why a settled payment may not be what it stands as; "" where it surely is."""
-    conn, government, only = session.conn, session.government, [payment.id]
-    if dispatch_store.contradicted(conn, government, only, payment.state):
-        return "contradicted by the bank"
-    if payment.state in RESENDABLE and dispatch_store.before_recovery(conn, government, only):
-        return "settled before acts were lost"
-    return ""
 
 
 def _later(session: Session, payment: StoredPayment) -> str:

@@ -16,7 +16,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from ledger.documents import dispatch_store, payment_store
+from ledger.documents import disputes, payment_store
 from ledger.documents.content import Content, line_totals
 from ledger.documents.errors import DocumentMoveNotAllowedError
 from ledger.documents.issuing import order_of
@@ -39,8 +39,8 @@ def check_unpaid(
     """Raises DocumentMoveNotAllowedError naming the first attempt that may have left."""
     rejected = [payment.id for payment in payments if payment.state == "rejected"]
     conn, government = session.conn, session.government
-    contradicted = dispatch_store.contradicted(conn, government, rejected, "rejected")
-    contradicted |= dispatch_store.before_recovery(conn, government, rejected)
+    contradicted = disputes.contradicted(conn, government, rejected)
+    contradicted |= disputes.before_recovery(conn, government, rejected)
     for payment in payments:
         if payment.state in _UNPAID and payment.id not in contradicted:
             continue

@@ -7,14 +7,13 @@ answers to it say so, and leaves it by an act that changes them.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, and_, or_, select, true
+from sqlalchemy import Connection, and_, or_, select
 
 from ledger import tables as t
-from ledger.documents import dispatch_store
-from ledger.documents.calls import CONTRADICTIONS, DENIALS, FILE
+from ledger.documents import dispatch_store, disputes
+from ledger.documents.calls import FILE
 from ledger.money import sen_text
 
 __all__ = ["AccountState", "Attention", "answers_of", "calls_of", "list_attention", "list_state"]
@@ -79,16 +78,7 @@ def list_attention(
     conflict = said.where(a.meaning == "conflict").exists()
     # A conflict of an order that was settled later, by the bank's word or by two persons, has had its
     # answer.
-    contradiction = or_(
-        *(
-            and_(
-                p.state == state,
-                _said_since(p, meanings),
-                said.where(a.meaning.in_(DENIALS)).exists() if state == "returned" else true(),
-            )
-            for state, meanings in CONTRADICTIONS.items()
-        )
-    )
+    contradiction = disputes.is_contradicted()
     query = (
         select(
             p.id,
@@ -139,28 +129,6 @@ def list_attention(
             )
         )
     return found
-
-
-def _said_since(p: Any, meanings: Sequence[str]) -> ColumnElement[bool]:
-    """Whether the bank said one of these after the payment's last step."""
-    a, m = t.payment_answer.c, t.payment_move.c
-    settled = (
-        select(m.leaf_index)
-        .where(m.government == p.government, m.payment_id == p.id, m.n == p.state_n)
-        .correlate(t.payment)
-        .scalar_subquery()
-    )
-    return (
-        select(a.payment_id)
-        .where(
-            a.government == p.government,
-            a.payment_id == p.id,
-            a.meaning.in_(meanings),
-            a.leaf_index > settled,
-        )
-        .correlate(t.payment)
-        .exists()
-    )
 
 
 def _reason(state: str, conflict: bool, contradiction: bool) -> str:

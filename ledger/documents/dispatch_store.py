@@ -17,17 +17,14 @@ from sqlalchemy import (
     and_,
     bindparam,
     case,
-    exists,
     func,
     select,
-    true,
     update,
 )
 
 from audit import bulk
-from audit.database import log_shard
 from ledger import tables as t
-from ledger.documents.calls import CONTRADICTIONS, DENIALS, FILE, stage_of
+from ledger.documents.calls import FILE, stage_of
 from ledger.documents.errors import MayBeWithBankError
 from ledger.documents.payment_store import CHUNK, StoredPayment, chunks
 from ledger.session import Session
@@ -45,12 +42,10 @@ __all__ = [
     "ask_calls",
     "ask_orders",
     "backlog",
-    "before_recovery",
     "calls_of",
     "channel_of_list",
     "channel_of_payment",
     "check_not_by_file",
-    "contradicted",
     "find_due",
     "find_open",
     "orders_of",
@@ -236,66 +231,6 @@ def check_not_by_file(conn: Connection, government: str, payment: StoredPayment)
         order = orders_of(conn, government, [payment.id]).get(payment.id)
         if order is None or order.channel == FILE:
             raise MayBeWithBankError(payment=payment.id)
-
-
-def contradicted(
-    conn: Connection,
-    government: str,
-    payments: Sequence[str],
-    state: str,
-) -> set[str]:
-    """Those of *payments*, all in *state*, that the bank has disputed since."""
-    a, m, b = t.payment_answer.c, t.payment_move.c, t.payment_answer.alias("denial").c
-    was_denied = (
-        exists().where(
-            b.payment_id == a.payment_id, b.government == government, b.meaning.in_(DENIALS)
-        )
-        if state == "returned"
-        else true()
-    )
-    found: set[str] = set()
-    for some in chunks(payments, CHUNK):
-        settled = (
-            select(m.payment_id, func.max(m.leaf_index).label("leaf_index"))
-            .where(m.payment_id.in_(some), m.government == government)
-            .group_by(m.payment_id)
-            .subquery()
-        )
-        found |= set(
-            conn.execute(
-                select(a.payment_id).where(
-                    a.payment_id == settled.c.payment_id,
-                    a.government == government,
-                    a.leaf_index > settled.c.leaf_index,
-                    a.meaning.in_(CONTRADICTIONS.get(state, ())),
-                    was_denied,
-                )
-            ).scalars()
-        )
-    return found
-
-
-def before_recovery(conn: Connection, government: str, payments: Sequence[str]) -> set[str]:
-    """Those whose last step is older than the shard of the log: lost acts may have gone on with them."""
-    begun = conn.execute(
-        select(func.max(log_shard.c.base)).where(
-            log_shard.c.government == government, log_shard.c.n > 1
-        )
-    ).scalar()
-    if begun is None:
-        return set()
-    m = t.payment_move.c
-    found: set[str] = set()
-    for some in chunks(payments, CHUNK):
-        found |= set(
-            conn.execute(
-                select(m.payment_id)
-                .where(m.payment_id.in_(some), m.government == government)
-                .group_by(m.payment_id)
-                .having(func.max(m.leaf_index) < begun)
-            ).scalars()
-        )
-    return found
 
 
 def channel_of_payment(conn: Connection, government: str, payment: str) -> str:

@@ -87,7 +87,7 @@ class Replay:
     #: Rows of `payment_settlement`; whether two persons are asked for by now (payment.moved 2).
     settlements: Rows = field(default_factory=dict)
     _by_two: bool = False
-    #: Paid or rejected payments that the bank has said something else of since.
+    #: Settled payments that the bank has said something else of since.
     _contradicted: set[str] = field(default_factory=set)
     #: The leaf of each proposal to settle, and the last leaf that spoke of each payment.
     _proposed: dict[str, int] = field(default_factory=dict)

@@ -7,7 +7,7 @@ Whoever says that such a payment was not made lets it be paid again, so one pers
 (`payments.needs_two`). The bank's own word, by its interface or a statement, needs no second person.
 
 They also end a contradiction: a payment stands as it is (the same state again, nothing is booked), or the
-bank has paid what it had rejected.
+bank has paid it after all.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from typing import ClassVar, Final
 
 from ledger.acts import Act, Done, Hands, act_leaf, insert_row
-from ledger.documents import attempts, bank_outcomes, payment_store
+from ledger.documents import attempts, bank_outcomes, disputes, payment_store
 from ledger.documents.outcome_booking import OutcomeBooking
 from ledger.documents.payments import reopens
 from ledger.journals import check_text
@@ -66,11 +66,11 @@ class SettlePayment(Act):
         bank_outcomes.check_outcome(session, self.to, self.on_day, self.evidence_sha256)
         payment = bank_outcomes.payment_before(session, self.payment, self.to, stands=True)
         if payment.state == self.to:
-            attempts.check_contradicted(session, payment)
+            disputes.check_disputed(session, payment)
         elif reopens(payment.state, self.to):
             attempts.check_not_repeated(session, payment, outcome=self.to)
         if hands.confirmed_by:
-            attempts.check_no_news(session, payment, hands.proposal)
+            disputes.check_no_news(session, payment, hands.proposal)
 
     def perform(self, session: Session, hands: Hands) -> Done:
         """Leaf `payment.settled`, the settlement, the step and what it books."""

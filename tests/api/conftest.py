@@ -11,8 +11,8 @@ from api import logs
 from api.private_postgres import PrivatePostgres
 from tests.api.commands import Book
 from tests.api.support import Served, open_books, served_opened
-from tests.conftest import postgres_copy, postgres_filled, sqlite_copy, sqlite_filled
-from tests.databases import Database, chosen_engines
+from tests.conftest import postgres_copy, postgres_filled, sqlite_filled
+from tests.databases import Database, chosen_engines, sqlite_copy
 
 
 @pytest.fixture(autouse=True)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine, text
+from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import DBAPIError
 
 from api.engine import begin, make_engine, reading
@@ -23,7 +23,7 @@ from audit.recovery import Shard, next_origin
 from audit.signer import MonotonicSigner
 from audit.verify import verify
 from ledger.book_export import BookExport
-from ledger.documents import dispatch_store
+from ledger.documents import disputes
 from ledger.documents.bank_outcomes import ResendPayment
 from ledger.persons_shell import AddPerson
 from ledger.proposals import BothHands
@@ -55,6 +55,34 @@ TABLES = (
     "account_balance",
     "account_day",
 )
+
+
+def restore(backup: Path, path: Path) -> None:
+    """Put a backup in a database's place; nothing has it open."""
+    for name in (path, *path.parent.glob("rkud.db-*")):
+        name.unlink()
+    shutil.copyfile(backup, path)
+
+
+def go_on(
+    conn: Connection,
+    old: MonotonicSigner,
+    new: MonotonicSigner,
+    successor: str,
+    government: str = GOVERNMENT,
+) -> Shard:
+    """End the log and go on as the next shard."""
+    return open_new_shard(
+        conn,
+        government,
+        old=old,
+        new=new,
+        successor=successor,
+        incident="Cadangan kemarin dipulihkan",
+        by="admin-1",
+        now=NOW,
+        today=TODAY,
+    )
 
 
 class Disaster:
@@ -90,9 +118,7 @@ class Disaster:
             )
         held = contents(self.engine)
         self.engine.dispose()
-        for name in (self.path, *self.path.parent.glob("rkud.db-*")):
-            name.unlink()
-        shutil.copyfile(self.folder / "backup.db", self.path)
+        restore(self.folder / "backup.db", self.path)
         self.engine = make_engine(self.url)
         return held
 
@@ -111,17 +137,7 @@ class Disaster:
     def open_shard(self, new: MonotonicSigner, successor: str) -> Shard:
         """End the log and go on."""
         with begin(self.engine) as conn:
-            return open_new_shard(
-                conn,
-                GOVERNMENT,
-                old=self.signer,
-                new=new,
-                successor=successor,
-                incident="Cadangan kemarin dipulihkan",
-                by="admin-1",
-                now=NOW,
-                today=TODAY,
-            )
+            return go_on(conn, self.signer, new, successor)
 
 
 def contents(engine: Engine) -> dict[str, list[Any]]:
@@ -334,17 +350,7 @@ def test_shard_that_died_before_its_commit_is_opened_by_the_same_call_again(
         """The process is killed before the commit."""
 
     with pytest.raises(DiedError), begin(disaster.engine) as conn:
-        open_new_shard(
-            conn,
-            GOVERNMENT,
-            old=disaster.signer,
-            new=new,
-            successor=successor,
-            incident="x",
-            by="admin-1",
-            now=NOW,
-            today=TODAY,
-        )
+        go_on(conn, disaster.signer, new, successor)
         raise DiedError
     with pytest.raises(FrozenLogError):
         disaster.open_shard(new, "somebody else")
@@ -380,17 +386,7 @@ def test_recovery_works_on_postgresql_too(opened_postgres: Database, tmp_path: P
     new = new_signer(tmp_path / "new", f"{ORIGIN}/2", seed=8)
     successor = log_key(f"{ORIGIN}/2", 8).verifier.vkey
     with begin(engine) as conn:
-        shard = open_new_shard(
-            conn,
-            GOVERNMENT,
-            old=ahead,
-            new=new,
-            successor=successor,
-            incident="x",
-            by="admin-1",
-            now=NOW,
-            today=TODAY,
-        )
+        shard = go_on(conn, ahead, new, successor)
     post_journals(engine, 10, 1)
     with begin(engine) as conn:
         done = seal(conn, GOVERNMENT, new, now=NOW)
@@ -423,25 +419,13 @@ def test_what_failed_before_acts_were_lost_is_made_again_after_two_have_looked(
     office.settle(payment, "paid")
     sealed(engine, signer, government=office.government)
     engine.dispose()
-    for name in (path, *tmp_path.glob("rkud.db-*")):
-        name.unlink()
-    shutil.copyfile(backup, path)
+    restore(backup, path)
     with reading(engine) as conn:
         origin = next_origin(conn, office.government)
     new = new_signer(tmp_path / "new", origin, seed=8)
     successor = log_key(origin, 8).verifier.vkey
     with begin(engine) as conn:
-        open_new_shard(
-            conn,
-            office.government,
-            old=signer,
-            new=new,
-            successor=successor,
-            incident="Cadangan kemarin dipulihkan",
-            by="admin-1",
-            now=NOW,
-            today=TODAY,
-        )
+        go_on(conn, signer, new, successor, office.government)
     resend = ResendPayment("maker-2", payment, "Ralat")
     code, values = office.refused(resend)
     assert "rejected, settled before acts were lost" == values["state"], code
@@ -449,7 +433,7 @@ def test_what_failed_before_acts_were_lost_is_made_again_after_two_have_looked(
         pytest.raises(DBAPIError, match="payment_again_recovered"),
         pytest.MonkeyPatch.context() as m,
     ):
-        m.setattr(dispatch_store, "before_recovery", lambda *_: set())
+        m.setattr(disputes, "before_recovery", lambda *_: set())
         office.run(resend)
     office.settle(payment, "rejected")
     office.do(resend)

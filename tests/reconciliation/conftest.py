@@ -9,8 +9,8 @@ import pytest
 
 from api.engine import make_engine
 from api.private_postgres import PrivatePostgres
-from tests.conftest import postgres_copy, postgres_filled, sqlite_copy, sqlite_filled
-from tests.databases import Database, chosen_engines
+from tests.conftest import postgres_copy, postgres_filled, sqlite_filled
+from tests.databases import Database, chosen_engines, sqlite_copy
 from tests.reconciliation.books import Book, book_of
 
 

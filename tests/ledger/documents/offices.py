@@ -14,7 +14,7 @@ from sqlalchemy import Engine, make_url
 
 from api.engine import make_engine
 from api.private_postgres import PrivatePostgres
-from tests.databases import Database, chosen_engines
+from tests.databases import Database, chosen_engines, sqlite_copy
 from tests.ledger.documents.office import POLICIES, Office, new_office
 
 Keys = dict[str, dict[str, Ed25519PrivateKey]]
@@ -63,13 +63,7 @@ def offices(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[Da
     """A fresh database with both treasuries, once on each engine."""
     if request.param == "sqlite":
         path, keys = request.getfixturevalue("_sqlite_offices")
-        folder = tmp_path / "book"
-        folder.mkdir(mode=0o700)
-        copy = folder / "rkud.db"
-        shutil.copyfile(path, copy)
-        copy.chmod(0o600)
-        url = f"sqlite:///{copy}"
-        yield Database("sqlite", url=url, owner_url=url, reader_url=url), keys
+        yield sqlite_copy(path, tmp_path), keys
         return
     make_copy, keys = request.getfixturevalue("_postgres_offices")
     database: Database = make_copy()

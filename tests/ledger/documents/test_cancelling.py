@@ -9,7 +9,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
 from api.engine import begin, make_engine
-from ledger.documents import dispatch_store
+from ledger.documents import disputes
 from ledger.documents.bank_outcomes import ResendPayment
 from ledger.documents.journals import RETUR_ACCOUNT
 from ledger.documents.receipts import BookReceipt, ReceiptLine
@@ -242,7 +242,7 @@ def test_fsck_names_an_attempt_at_what_the_bank_contradicted(
     with begin(owner) as conn:
         conn.execute(text(f"DROP TRIGGER payment_again{of_table}"))
     owner.dispose()
-    monkeypatch.setattr(dispatch_store, "contradicted", lambda *_: set())
+    monkeypatch.setattr(disputes, "contradicted", lambda *_: set())
     on_issue.do(ResendPayment("maker-2", payment, "Ralat"))
 
     assert ["step_not_allowed"] == [finding.code for finding in on_issue.findings()]

@@ -10,12 +10,14 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
 from api.engine import begin, make_engine, reading
-from ledger.documents import attempts, bank_outcomes, dispatch_queries, dispatch_store
+from ledger.documents import attempts, bank_outcomes, dispatch_queries, disputes
 from ledger.documents.bank_outcomes import RecordPayment, ResendPayment
 from ledger.documents.journals import RETUR_ACCOUNT
 from ledger.documents.payments import STATES, needs_two
 from ledger.documents.settling import SettlePayment
+from ledger.documents.sp2d import CancelSp2d, RequestCancelSp2d
 from ledger.opening import ADMIN_1, RECONCILER
+from ledger.persons_shell import GiveGrant
 from ledger.proposals import BothHands, Confirm, Propose
 from ledger.session import Command
 from tests.builders import TODAY
@@ -151,9 +153,9 @@ _BY_TWO = (
         (_BY_TWO.format("'other'", EVIDENCE, "payment.settled"), "payment_move_settled"),
         (_BY_TWO.format("o.proposed_by", EVIDENCE, "payment.settled"), "check"),
         (
-            _BY_TWO.format("'rekonsiliasi'", EVIDENCE, "grant.give") + " AND o.id = (SELECT max(id)"
-            " FROM proposal WHERE act = 'grant.give' AND government = p.government)",
-            "payment_settlement_",  # of another act, and older than the payment
+            _BY_TWO.format("'rekonsiliasi'", EVIDENCE, "grant.give") + " AND o.id = (SELECT id FROM"
+            " proposal WHERE act = 'grant.give' AND government = p.government ORDER BY leaf_index DESC LIMIT 1)",
+            "payment_settlement_proposed",
         ),
         (_BY_TWO.format("'rekonsiliasi'", "", "payment.settled"), "check"),
     ],
@@ -167,6 +169,7 @@ def test_database_refuses_a_step_out_of_doubt_by_one_hand(
     say(on_cair, payment, "unknown", http_status=504)
     act = SettlePayment(payment, "rejected", TODAY, EVIDENCE, "Surat bank")
     on_cair.do(Propose(RECONCILER, act))
+    on_cair.do(Propose(ADMIN_1, GiveGrant("worker", "accountant", TODAY)))
     owner = make_engine(office_database.owner_url)
     try:
         with pytest.raises(DBAPIError) as refused, begin(owner) as conn:
@@ -452,9 +455,9 @@ def test_database_and_log_refuse_what_two_persons_did_not_see(
         say(on_cair, payment, "conflict", source="callback")
         act = Confirm(RECONCILER_2, proposal)
         table = "payment_settlement"
-    monkeypatch.setattr(attempts, "check_no_news", lambda *_: None)
+    monkeypatch.setattr(disputes, "check_no_news", lambda *_: None)
     if rule == "payment_again_disputed":
-        monkeypatch.setattr(dispatch_store, "contradicted", lambda *_: set())
+        monkeypatch.setattr(disputes, "contradicted", lambda *_: set())
     with pytest.raises(DBAPIError) as refused:
         on_cair.run(act)
     assert rule in str(refused.value.orig)
@@ -466,3 +469,33 @@ def test_database_and_log_refuse_what_two_persons_did_not_see(
     on_cair.do(act)
 
     assert ["step_not_allowed"] == [finding.code for finding in on_cair.findings()]
+
+
+@pytest.mark.parametrize("rule", ["payment_again_recovered", "document_move_cancel_recovered"])
+def test_what_failed_before_acts_were_lost_is_left_until_two_have_looked(
+    on_cair: Office, office_database: Database, monkeypatch: pytest.MonkeyPatch, rule: str
+) -> None:
+    """On a shard that begins behind the rejection: in code, and in the database without the code."""
+    payment = rejected(on_cair)
+    document = on_cair.scalar("SELECT document_id FROM payment WHERE government = :government")
+    act: Command = ResendPayment("maker-2", payment, "Ralat")
+    if rule == "document_move_cancel_recovered":
+        on_cair.do(RequestCancelSp2d("maker-2", document, "Ralat"))
+        act = CancelSp2d("kuasa", document, "Ralat")
+    owner = make_engine(office_database.owner_url)
+    with begin(owner) as conn:
+        conn.execute(
+            text(
+                "INSERT INTO log_shard SELECT government, 2, origin || '/2', size FROM log_edge"
+                " WHERE government = :g"
+            ),
+            {"g": on_cair.government},
+        )
+    owner.dispose()
+    assert "move_not_allowed" in on_cair.refused(act)[0]
+    with monkeypatch.context() as without, pytest.raises(DBAPIError) as refused:
+        without.setattr(disputes, "before_recovery", lambda *_: set())
+        on_cair.run(act)
+    assert rule in str(refused.value.orig)
+    on_cair.settle(payment, "rejected")
+    on_cair.do(act)
